@@ -1,0 +1,3 @@
+"""Headrace: workflow orchestration in plain Python."""
+
+__version__ = "0.1.0"

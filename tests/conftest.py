@@ -1,0 +1,67 @@
+"""What every test shares: isolation from the user's settings, hypothesis profiles, and honesty.
+
+A test that could not run (a program or package is missing) is listed at the end of the run, and
+makes the run fail where ``CI`` is ``true``: there, nothing may be missing.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+CI = os.environ.get("CI", "").lower() == "true"
+
+# A slow shared machine must not turn a right answer into a failed deadline.
+settings.register_profile(
+    "fast", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+# The same examples on each run: a submission is judged by its change, not by its luck.
+settings.register_profile("ci", settings.get_profile("fast"), derandomize=True, print_blob=True)
+settings.register_profile("thorough", settings.get_profile("fast"), max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if CI else "fast"))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers("needs"):
+        missing = [program for program in mark.args if shutil.which(program) is None]
+        if missing:
+            pytest.skip(f"needs {', '.join(missing)} on PATH")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _settings_of_nobody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Run the suite in an empty home, with no setting taken from the environment."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(("HEADRACE", "PREFECT")):
+                patch.delenv(name)
+        patch.setenv("HOME", str(home))
+        yield
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
+    yield
+    skipped = terminalreporter.stats.get("skipped", [])
+    if not skipped:
+        return
+    terminalreporter.section("COULD NOT RUN", sep="!", red=True, bold=True)
+    for report in skipped:
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        terminalreporter.write_line(f"{report.nodeid}: {reason}")
+    verdict = "a failure, since CI=true" if CI else "a failure where CI=true"
+    terminalreporter.write_line(f"{len(skipped)} could not run: {verdict}", red=True, bold=True)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if CI and reporter is not None and reporter.stats.get("skipped") and session.exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_report_header() -> str:
+    return f"headrace: hypothesis profile in force, CI={CI}, root {Path(__file__).parent.parent}"
