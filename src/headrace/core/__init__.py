@@ -1,0 +1,1 @@
+"""What a flow is: tasks, edges, states, triggers, schedules. Standard library only, no IO."""
