@@ -1,0 +1,68 @@
+# Everything a person does twice. Each target sets up what it needs by itself, from Python 3.11+,
+# git and make: `make demo` a small environment, the others the whole one.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VENV ?= .venv
+export VENV
+PY := $(VENV)/bin/python
+ARGS ?=
+
+.PHONY: help demo test test-fast test-pythons check format bench docs-check changelog lock clean env env-demo dot
+
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
+
+env:
+	@tools/bootstrap.sh all
+
+env-demo:
+	@tools/bootstrap.sh demo
+
+# Graphviz's program draws what `flow.visualize()` shows. Without it the tests that draw could not run.
+dot:
+	@command -v dot >/dev/null || tools/system.sh graphviz || echo "going on without graphviz's dot" >&2
+
+demo: env-demo dot  ## Run the example flow on each executor and write its report and plot
+	@$(PY) -m examples $(ARGS)
+
+test: env dot  ## Run every test
+	@$(PY) -m pytest $(ARGS)
+
+test-fast: env dot  ## Run the unit and contract tests, in under 90 seconds
+	@$(PY) -m pytest tests/unit tests/contract tests/typing $(ARGS)
+
+test-pythons: env dot  ## Run the fast tests on the other supported Pythons that are installed
+	@for version in 3.12 3.13; do \
+		python=$$($(VENV)/bin/uv python find --no-python-downloads --system $$version) || exit 1; \
+		$(MAKE) --no-print-directory test-fast VENV=.venv-$$version PYTHON=$$python; \
+	done
+
+check: env docs-check  ## Lint, check formats, types and layers
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports --no-logo
+
+format: env  ## Format the code and mend what the linter can
+	@$(VENV)/bin/ruff check --fix .
+	@$(VENV)/bin/ruff format .
+
+bench: env  ## Measure speed and memory beside the raw limits (ARGS="--quick", ARGS="W1 W5", ARGS=--peers)
+	@$(PY) -m benchmarks $(ARGS)
+
+docs-check: env  ## Check the documentation's links, Python blocks and changelog fragments
+	@$(PY) tools/docs_check.py
+	@$(VENV)/bin/towncrier build --draft --version next >/dev/null
+
+changelog: env  ## Show what the changelog fragments add up to
+	@$(VENV)/bin/towncrier build --draft --version next
+
+lock: env  ## Renew the lock files (ARGS=--upgrade takes newer versions)
+	@tools/lock.sh $(ARGS)
+
+clean:  ## Remove what the tools wrote; environments stay
+	@rm -rf build dist demo-output .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find src tests benchmarks examples tools -name __pycache__ -type d -prune -exec rm -rf {} +
