@@ -1,0 +1,5 @@
+"""Secrets that are kept where the flow runs."""
+
+from headrace.config.secrets import Secret
+
+__all__ = ["Secret"]
