@@ -7,11 +7,29 @@ HeadraceError
 ├── FlowError (ValueError)             a flow that cannot be built or run as written
 │   ├── CycleError                     its tasks depend on each other in a circle
 │   ├── DuplicateSlugError             two tasks claim one slug
+│   ├── EdgeError                      two tasks cannot be connected in this way
 │   ├── ParameterError                 a parameter is unknown, missing or doubled
 │   └── NotInFlowError                 a task is called, or named, outside its flow
+├── TaskDefinitionError (ValueError)   a task's settings or its run signature cannot be used
+├── ArgumentError (TypeError)          the arguments of a call do not fit the task's run
+├── MappingError (TypeError)           a value that a task cannot be mapped over
+├── TaskTypeError (TypeError)          an object of the wrong kind where a task, or its setting, is meant
+├── ConfigError (ValueError)           a setting has a wrong type, or cannot be read
+│   └── SettingNotFound (AttributeError)  there is no such setting
+├── SecretError (ValueError)           a secret is not there, or cannot be asked for here
+├── ScheduleError (ValueError)         a schedule, or a part of one, cannot be used as written
+│   ├── ScheduleTypeError (TypeError)  one of its arguments is of the wrong kind
+│   ├── CronError                      a cron expression is wrong, or names no time at all
+│   ├── ZoneError                      a time zone is unknown, or has no name to be stored by
+│   ├── NoMoreEventsError              an event was asked of a schedule that has none left
+│   └── ScheduleSerializationError     a part of a schedule has no serialised form
 ├── ExecutorError (RuntimeError)       an executor cannot be started or has been lost
 │   └── ExecutionLost                  a submission ended with no word: its worker died
 ├── SerializationError (TypeError)     a task, an input or a result cannot be pickled
+├── ResultError (ValueError)           a result cannot be stored or read as asked
+│   ├── LocationError                  its location cannot be formed, or leads elsewhere
+│   ├── ResultNotFound (FileNotFoundError)  nothing is stored at its location
+│   └── DeserializationError           what is stored is not what its serializer writes
 ├── ResultNotImplementedError          a result that has no place to read from or write to
 ├── MissingExtraError (ImportError)    an optional package is not installed
 └── TransitionError (RuntimeError)     the engine was asked for a step that cannot follow
@@ -37,12 +55,82 @@ class DuplicateSlugError(FlowError):
     """Two tasks of a flow claim the same slug."""
 
 
+class EdgeError(FlowError):
+    """Two tasks cannot be connected in the way that was asked."""
+
+
 class ParameterError(FlowError):
     """A flow's parameter is unknown, missing or given twice."""
 
 
 class NotInFlowError(FlowError):
     """A task was called outside a flow, or is not part of the flow that was asked."""
+
+
+class TaskDefinitionError(HeadraceError, ValueError):
+    """A task's settings contradict each other, or its `run` has a signature that cannot be used."""
+
+
+class ArgumentError(HeadraceError, TypeError):
+    """The arguments of a call do not fit the signature of the task's `run`."""
+
+
+class MappingError(HeadraceError, TypeError):
+    """A task was to be mapped over a value that is not a sequence."""
+
+
+class TaskTypeError(HeadraceError, TypeError):
+    """An object of the wrong kind stands where a task, or one of its settings, is meant."""
+
+
+class ConfigError(HeadraceError, ValueError):
+    """A setting has a value of a wrong type, or the file that holds it cannot be read."""
+
+
+class SettingNotFound(ConfigError, AttributeError):
+    """There is no setting of this name."""
+
+
+class SecretError(HeadraceError, ValueError):
+    """A secret is nowhere to be found, or cannot be asked for here."""
+
+
+class ScheduleError(HeadraceError, ValueError):
+    """A schedule, or a clock, filter or adjustment of it, cannot be used as it is written."""
+
+
+class ScheduleTypeError(ScheduleError, TypeError):
+    """An argument of a schedule, or of a part of it, is of the wrong kind."""
+
+
+class CronError(ScheduleError):
+    """A cron expression is wrong, or no time ever matches it.
+
+    Args:
+        expression: The expression, as the user wrote it.
+        reason: What is wrong with it.
+    """
+
+    def __init__(self, expression: str, reason: str) -> None:
+        super().__init__(f"The cron expression {expression!r} cannot be used: {reason}.")
+        self.expression = expression
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type[CronError], tuple[str, str]]:
+        # An exception is remade from `args`, which hold the message here and not the arguments.
+        return type(self), (self.expression, self.reason)
+
+
+class ZoneError(ScheduleError):
+    """A time zone is not known on this machine, or has no name that it could be stored by."""
+
+
+class NoMoreEventsError(ScheduleError):
+    """An event was asked of a schedule that has none left, or never had any."""
+
+
+class ScheduleSerializationError(ScheduleError):
+    """A part of a schedule has no serialised form, or a serialised schedule cannot be read."""
 
 
 class ExecutorError(HeadraceError, RuntimeError):
@@ -63,6 +151,22 @@ class ExecutionLost(ExecutorError):
 
 class SerializationError(HeadraceError, TypeError):
     """A task, an input or a result cannot be pickled, but has to travel to another process."""
+
+
+class ResultError(HeadraceError, ValueError):
+    """A result cannot be stored or read in the way that was asked."""
+
+
+class LocationError(ResultError):
+    """A result's location cannot be formed from its template, or leads out of its place."""
+
+
+class ResultNotFound(ResultError, FileNotFoundError):
+    """Nothing is stored at a result's location."""
+
+
+class DeserializationError(ResultError):
+    """What is stored at a result's location is not what its serializer writes."""
 
 
 class ResultNotImplementedError(HeadraceError, NotImplementedError):
