@@ -1,0 +1,59 @@
+"""The table: what is measured, and what each figure must reach."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from benchmarks.comparisons import (
+    Settings,
+    flatness,
+    mapped_memory,
+    one_workload,
+    skewed,
+    startup,
+    variants,
+)
+from benchmarks.report import Row, Target
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One part of the table."""
+
+    name: str
+    run: Callable[[Settings], list[Row]]
+
+
+def _workload(workload: str, executor: str, target: Target | None) -> Case:
+    run = partial(one_workload, workload=workload, executor=executor, target=target)
+    return Case(name=f"{workload}-{executor}", run=run)
+
+
+_LOCAL = Target(must=15, aim=8)
+_THREADS = Target(must=50)
+_SUBMIT = Target(must=1, relative_to="client.submit")
+_FIFTH = Target(must=1, aim=0.2, relative_to="client.submit")
+
+CASES = [
+    _workload("W1", "local", _LOCAL),
+    _workload("W2", "local", _LOCAL),
+    _workload("W3", "local", _LOCAL),
+    _workload("W4", "local", _LOCAL),
+    _workload("W3x", "local", Target(must=20)),
+    Case(name="W3x-memory", run=partial(mapped_memory, target=Target(must=800, aim=400))),
+    _workload("W5", "local", Target(must=300)),
+    Case(name="startup", run=partial(startup, target=Target(must=5, aim=3, relative_to="pass"))),
+    Case(name="W3-variants", run=variants),
+    Case(name="flat", run=partial(flatness, target=Target(must=1.5))),
+    _workload("W1", "threads", None),
+    _workload("W2", "threads", _THREADS),
+    _workload("W3", "threads", _THREADS),
+    _workload("W4", "threads", _THREADS),
+    _workload("W1", "dask", _FIFTH),
+    _workload("W2", "dask", _SUBMIT),
+    _workload("W3", "dask", _FIFTH),
+    _workload("W4", "dask", _SUBMIT),
+    Case(name="skewed-dask", run=partial(skewed, target=Target(must=1.1, relative_to="ideal"))),
+]

@@ -1,0 +1,1 @@
+"""Other orchestrators, measured beside Headrace in environments of their own."""
