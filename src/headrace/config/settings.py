@@ -259,7 +259,7 @@ def _read(environ: Mapping[str, str]) -> tuple[dict[Path, tuple[Any, str]], dict
     unknown = {
         ".".join(path): where
         for path, (_, where) in found.items()
-        if ".".join(path) not in KEYS and path[0] != "context"
+        if ".".join(path) not in KEYS and path[:2] != ("context", "secrets")
     }
     return found, unknown
 
