@@ -24,7 +24,8 @@ HeadraceError
 │   ├── NoMoreEventsError              an event was asked of a schedule that has none left
 │   └── ScheduleSerializationError     a part of a schedule has no serialised form
 ├── ExecutorError (RuntimeError)       an executor cannot be started or has been lost
-│   └── ExecutionLost                  a submission ended with no word: its worker died
+│   ├── ExecutionLost                  a submission ended with no word: its worker died
+│   └── ValueLost                      a value that was needed died with its worker
 ├── SerializationError (TypeError)     a task, an input or a result cannot be pickled
 ├── ResultError (ValueError)           a result cannot be stored or read as asked
 │   ├── LocationError                  its location cannot be formed, or leads elsewhere
@@ -146,6 +147,18 @@ class ExecutionLost(ExecutorError):
 
     def __init__(self, worker: str) -> None:
         super().__init__(f"The worker {worker} was lost.")
+        self.worker = worker
+
+
+class ValueLost(ExecutorError):
+    """A submission could not run, because a value that it needs died with its worker.
+
+    Args:
+        worker: The worker's address or process id, as the executor knows it.
+    """
+
+    def __init__(self, worker: str) -> None:
+        super().__init__(f"A value was lost with worker {worker}.")
         self.worker = worker
 
 

@@ -57,6 +57,13 @@ class Result:
         twin.value = value
         return twin
 
+    def at(self: Self, location: str | Callable[..., str]) -> Self:
+        """Return a copy whose place is `location`: a string, a template, or a function."""
+        twin = self.copy()
+        twin.location = location if isinstance(location, str) else None
+        twin._template = location
+        return twin
+
     def format(self: Self, **kwargs: Any) -> Self:
         """Return a copy whose location is this one's template filled in with `kwargs`.
 

@@ -1,0 +1,566 @@
+"""A task: one unit of work, and how a call of it becomes part of a flow."""
+
+from __future__ import annotations
+
+import datetime
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, overload
+
+from headrace.core.annotations import EdgeAnnotation
+from headrace.core.building import current_building, current_graph
+from headrace.core.caching import duration_only, never_use
+from headrace.core.errors import MappingError, NotInFlowError, TaskTypeError
+from headrace.core.expressions import Expression
+from headrace.core.handlers import on_failure_handler
+from headrace.core.settings import authoring_settings
+from headrace.core.signature import RunSignature, signature_of, unbound_signature
+from headrace.core.tags import current_tags
+from headrace.core.task_options import (
+    RESERVED_ATTRIBUTES,
+    located,
+    normal_handlers,
+    normal_retries,
+    normal_retry_on,
+    normal_tags,
+    normal_timeout,
+    warn_of_task_arguments,
+)
+from headrace.core.triggers import all_successful
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from typing_extensions import TypeVar
+
+    from headrace.core.edge import Edge
+    from headrace.core.graph import Graph
+    from headrace.core.result import Result
+    from headrace.core.states import State
+
+    R_co = TypeVar("R_co", covariant=True, default=Any)
+else:
+    from typing import TypeVar
+
+    R_co = TypeVar("R_co", covariant=True)
+
+
+class _Logger:
+    """Makes a task's logger when it is asked for: most tasks of a large flow never log."""
+
+    def __get__(self, task: Task[Any] | None, owner: type[Task[Any]]) -> Any:
+        import logging
+
+        return logging.getLogger(f"headrace.{owner.__name__ if task is None else task.name}")
+
+
+class _CallSignature:
+    """Gives `inspect.signature(task)` what a call of the task takes; classes keep their own."""
+
+    def __get__(self, task: Task[Any] | None, owner: type[Task[Any]]) -> Any:
+        if task is None:
+            raise AttributeError("__signature__")
+        import inspect
+
+        run = list(inspect.signature(task.run).parameters.values())
+        call = inspect.signature(Task.__call__).parameters.values()
+        extra = [p for p in call if p.kind is inspect.Parameter.KEYWORD_ONLY]
+        kinds = inspect.Parameter
+        ends_with_any = bool(run) and run[-1].kind is kinds.VAR_KEYWORD
+        parameters = [*run[:-1], *extra, run[-1]] if ends_with_any else [*run, *extra]
+        return inspect.Signature(parameters, return_annotation="Task")
+
+
+class Task(Expression, Generic[R_co]):
+    """A unit of work; the base class of all tasks.
+
+    Subclasses define `run`. An instance is a template: calling it in a flow adds a copy of it to
+    the flow, with the arguments of the call bound to the parameters of `run`, and returns the
+    copy. `bind` binds without making a copy.
+
+    Args:
+        name: The task's name; by default that of its class.
+        slug: What identifies the task in its flow; by default the flow makes one from the name.
+        tags: Labels for the task.
+        max_retries: How often the task is run again after a failure.
+        retry_delay: The wait before each retry; needed if there are retries.
+        retry_on: An exception type, or several, that are retried; all by default.
+        timeout: How long `run` may take: seconds, or a timedelta.
+        trigger: Decides from `{edge: state}` of all upstream tasks whether the task runs.
+        skip_on_upstream_skip: Whether the task is skipped as soon as one upstream task is,
+            whatever its trigger says.
+        cache_for: How long a result may be used again by later runs.
+        cache_validator: Decides whether a cached result is good; by default it is until
+            `cache_for` is over.
+        cache_key: Shares cached results with all tasks of this key, in any flow.
+        checkpoint: Whether the result is stored, where checkpointing is on; None leaves it to
+            the configuration.
+        state_handlers: Called as `handler(task, old_state, new_state)` on every change of state;
+            a state they return takes the place of the new one.
+        on_failure: Called as `on_failure(task, state)` when the task fails.
+        log_stdout: Whether what the task prints is logged.
+        result: Where and how the result is stored; goes before the flow's.
+        target: The location of the stored result: a template, or a function of the context's
+            values. If something is there, the task does not run and takes it as its result.
+        task_run_name: The task run's name: a template, or a function of the context's values.
+        nout: The number of outputs, for unpacking a call; by default it is taken from a return
+            annotation such as `tuple[int, str]`.
+
+    Raises:
+        TaskTypeError: If an argument has the wrong type.
+        TaskDefinitionError: If the retry settings contradict each other.
+
+    Example:
+        ```python
+        class AddTask(Task[int]):
+            def run(self, x: int, y: int) -> int:
+                return x + y
+
+        add = AddTask()
+        with Flow("sum") as flow:
+            add(add(1, 2), 3)
+        ```
+    """
+
+    #: Set by the tasks around a resource, which do not decide the flow's final state.
+    is_resource_init: ClassVar[bool] = False
+    is_resource_cleanup: ClassVar[bool] = False
+    #: Whether the task runs again in a run that goes on from states of an earlier one, even if
+    #: it was successful there: set-up, clean-up and secrets live in one process only.
+    always_runs: ClassVar[bool] = False
+
+    #: Whether a flow warns of an instance that is made in its block and not used.
+    is_tracked: ClassVar[bool] = True
+
+    _class_signature: ClassVar[RunSignature]
+    _overwritten: ClassVar[tuple[str, ...]] = ()
+
+    logger = _Logger()
+    __signature__ = _CallSignature()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        run = cls.__dict__.get("run")
+        if isinstance(run, FunctionType | classmethod):
+            function = run if isinstance(run, FunctionType) else run.__func__
+            cls._class_signature = unbound_signature(function, cls.__name__, skip=1)
+        elif run is not None:
+            cls._class_signature = signature_of(
+                run.__func__ if isinstance(run, staticmethod) else run, cls.__name__
+            )
+        if "__init__" in cls.__dict__:
+            warn_of_task_arguments(cls, Task)
+        cls._overwritten = tuple(name for name in RESERVED_ATTRIBUTES if hasattr(cls, name))
+
+    def __init__(
+        self,
+        name: str | None = None,
+        slug: str | None = None,
+        tags: Iterable[str] | None = None,
+        max_retries: int | None = None,
+        retry_delay: datetime.timedelta | None = None,
+        retry_on: type[Exception] | Iterable[type[Exception]] | None = None,
+        timeout: float | datetime.timedelta | None = None,
+        trigger: Callable[[dict[Edge, State]], bool] | None = None,
+        skip_on_upstream_skip: bool = True,
+        cache_for: datetime.timedelta | None = None,
+        cache_validator: Callable[..., bool] | None = None,
+        cache_key: str | None = None,
+        checkpoint: bool | None = None,
+        state_handlers: Sequence[Callable[..., State | None]] | None = None,
+        on_failure: Callable[[Any, State], Any] | None = None,
+        log_stdout: bool = False,
+        result: Result | None = None,
+        target: str | Callable[..., str] | None = None,
+        task_run_name: str | Callable[..., str] | None = None,
+        nout: int | None = None,
+    ) -> None:
+        if self.__dict__ or self._overwritten:
+            self._warn_of_overwritten_attributes()
+        settings = authoring_settings()
+        self.name: str = name or type(self).__name__
+        self.slug = slug
+        self.tags: set[str] = normal_tags(tags, self.name)
+        self.tags.update(current_tags())
+        self.max_retries, self.retry_delay, self.retry_on = normal_retries(
+            max_retries, retry_delay, retry_on, self.name
+        )
+        self.timeout = normal_timeout(settings.timeout if timeout is None else timeout, self.name)
+        self.trigger: Callable[..., bool] = trigger or all_successful
+        self.skip_on_upstream_skip = skip_on_upstream_skip
+        if cache_for is None and cache_validator not in (None, never_use):
+            warnings.warn(
+                f"Task {self.name!r} has a cache_validator but no cache_for, so it is not cached. "
+                "Say how long its results may be used again, with cache_for=timedelta(...).",
+                stacklevel=2,
+            )
+        self.cache_for = cache_for
+        self.cache_key = cache_key
+        self.cache_validator: Callable[..., bool] = cache_validator or (
+            never_use if cache_for is None else duration_only
+        )
+        self.checkpoint = checkpoint
+        self.target = target
+        self.result = located(result, target)
+        self.task_run_name = task_run_name
+        self.state_handlers: list[Callable[..., State | None]] = normal_handlers(state_handlers)
+        if on_failure is not None:
+            self.state_handlers.append(on_failure_handler(on_failure))
+        #: Whether a flow made this task by itself, from a value or a collection.
+        self.auto_generated = False
+        self.log_stdout = log_stdout
+        self.nout: int | None = self._run_signature().nout if nout is None else nout
+        building = current_building()
+        if building is not None and self.is_tracked:
+            building.unused[self] = None
+
+    def _warn_of_overwritten_attributes(self) -> None:
+        taken = [n for n in RESERVED_ATTRIBUTES if n in self.__dict__ or n in self._overwritten]
+        if taken:
+            warnings.warn(
+                f"{type(self).__name__} sets the attributes {', '.join(taken)}, which Task sets, "
+                "too, and overwrites. Rename them, or pass them to super().__init__().",
+                stacklevel=4,
+            )
+
+    def __repr__(self) -> str:
+        return f"<Task: {self.name}>"
+
+    if TYPE_CHECKING:
+        # Subclasses have any parameters they like.
+        def run(self, *args: Any, **kwargs: Any) -> R_co:
+            """Do the work of the task."""
+            raise NotImplementedError
+
+    else:
+
+        def run(self) -> None:
+            """Do the work of the task; this one, of a bare `Task`, does nothing."""
+
+    def _run_signature(self) -> RunSignature:
+        own = self.__dict__.get("run")
+        if own is None:
+            signature = self._class_signature
+            if signature.function is getattr(type(self).run, "__func__", type(self).run):
+                return signature
+            return signature_of(self.run, self.name)
+        cached: RunSignature | None = self.__dict__.get("_own_signature")
+        if cached is None or cached.function is not getattr(own, "__func__", own):
+            cached = self._own_signature = signature_of(own, self.name)
+        return cached
+
+    # --------------------------------------------------------------------------------- copying
+
+    def copy(self, **task_args: Any) -> Task[R_co]:
+        """Return a copy, which has none of this task's edges.
+
+        Args:
+            **task_args: Attributes that are to differ.
+
+        Raises:
+            AttributeError: If this task has no such attribute.
+        """
+        new = self._copy(task_args)
+        building = current_building()
+        if building is not None and new.is_tracked:
+            building.unused[new] = None
+        return new
+
+    def _copy(self, task_args: Mapping[str, Any]) -> Task[R_co]:
+        building = current_building()
+        if building is not None:
+            building.unused.pop(self, None)
+            if building.graph.is_connected(self):
+                warnings.warn(
+                    f"A copy is made of task {self.name!r}, which has edges in the open flow; the "
+                    "copy does not have them.",
+                    stacklevel=3,
+                )
+        new = self.__copy__()
+        if task_args:
+            self._change(new, task_args)
+        elif new.slug:
+            new.slug += "-copy"
+        new.tags = self.tags.union(new.tags, current_tags())
+        new.state_handlers = list(new.state_handlers)
+        return new
+
+    def __copy__(self) -> Task[R_co]:
+        new: Task[R_co] = object.__new__(type(self))
+        new.__dict__.update(self.__dict__)
+        return new
+
+    def _change(self, new: Task[Any], task_args: Mapping[str, Any]) -> None:
+        if new.slug and "slug" not in task_args:
+            new.slug += "-copy"
+        for name, value in task_args.items():
+            if not hasattr(new, name):
+                raise AttributeError(
+                    f"Task {self.name!r} has no attribute {name!r} that a copy of it could change."
+                )
+            if name == "tags":
+                value = normal_tags(value, self.name)
+            elif name == "timeout":
+                value = normal_timeout(value, self.name)
+            elif name == "retry_on":
+                value = normal_retry_on(value, self.name)
+            elif name == "state_handlers":
+                value = normal_handlers(value)
+            setattr(new, name, value)
+        if "target" in task_args or "result" in task_args:
+            new.result = located(new.result, new.target)
+
+    # --------------------------------------------------------------------------------- calling
+
+    @overload
+    def __call__(
+        self,
+        /,
+        *args: Any,
+        mapped: Literal[False] = False,
+        task_args: Mapping[str, Any] | None = None,
+        upstream_tasks: Iterable[Any] | None = None,
+        flow: Graph | None = None,
+        **kwargs: Any,
+    ) -> Task[R_co]: ...
+
+    @overload
+    def __call__(
+        self,
+        /,
+        *args: Any,
+        mapped: bool,
+        task_args: Mapping[str, Any] | None = None,
+        upstream_tasks: Iterable[Any] | None = None,
+        flow: Graph | None = None,
+        **kwargs: Any,
+    ) -> Task[Any]: ...
+
+    def __call__(
+        self,
+        /,
+        *args: Any,
+        mapped: bool = False,
+        task_args: Mapping[str, Any] | None = None,
+        upstream_tasks: Iterable[Any] | None = None,
+        flow: Graph | None = None,
+        **kwargs: Any,
+    ) -> Task[Any]:
+        """Add a copy of this task to a flow, with these arguments.
+
+        Args:
+            *args: Inputs, by position: tasks or values.
+            mapped: Whether the copy is mapped over all inputs that are not `unmapped`.
+            task_args: Attributes that are to differ in the copy.
+            upstream_tasks: Tasks that have to run before, whose results are not passed.
+            flow: The flow; the open one by default.
+            **kwargs: Inputs, by name.
+
+        Returns:
+            The copy.
+
+        Raises:
+            ArgumentError: If the arguments do not fit `run`.
+            NotInFlowError: If there is no flow.
+        """
+        new = self._copy(task_args or {})
+        return new.bind(*args, mapped=mapped, upstream_tasks=upstream_tasks, flow=flow, **kwargs)
+
+    def bind(
+        self,
+        /,
+        *args: Any,
+        mapped: bool = False,
+        upstream_tasks: Iterable[Any] | None = None,
+        flow: Graph | None = None,
+        **kwargs: Any,
+    ) -> Task[R_co]:
+        """Add this task itself to a flow, with these arguments.
+
+        Args and errors are those of a call.
+
+        Returns:
+            This task.
+        """
+        inputs = self._run_signature().bind(self.name, args, kwargs)
+        graph = flow or current_graph()
+        if graph is None:
+            raise NotInFlowError(
+                f"Task {self.name!r} was called outside a flow. Call it inside a `with Flow(...)` "
+                f"block, or pass flow=...; to run its function now, call `{self.name}.run(...)`."
+            )
+        tags = current_tags()
+        if tags:
+            self.tags.update(tags)
+        graph.set_dependencies(
+            self, upstream_tasks=upstream_tasks, keyword_tasks=inputs, mapped=mapped
+        )
+        return self
+
+    def map(
+        self,
+        /,
+        *args: Any,
+        upstream_tasks: Iterable[Any] | None = None,
+        flow: Graph | None = None,
+        task_args: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> Task[list[R_co]]:
+        """Add a copy of this task to a flow that runs once for each element of its inputs.
+
+        Args:
+            *args: Inputs, by position: tasks or sequences. Child n gets element n of each, but
+                all of those that are `unmapped`; the shortest one decides how many children
+                there are.
+            upstream_tasks: Tasks that have to run before; these are mapped over, too.
+            flow: The flow; the open one by default.
+            task_args: Attributes that are to differ in the copy.
+            **kwargs: Inputs, by name.
+
+        Returns:
+            The copy.
+
+        Raises:
+            MappingError: If an input is a value that has no elements.
+            ArgumentError: If the arguments do not fit `run`.
+            NotInFlowError: If there is no flow.
+        """
+        for value in (*args, *kwargs.values()):
+            if not isinstance(value, EdgeAnnotation) and not hasattr(value, "__getitem__"):
+                raise MappingError(
+                    f"Task {self.name!r} cannot be mapped over {value!r:.40}, a "
+                    f"{type(value).__name__}, which has no elements to pick. Make it a list, or "
+                    "wrap it in unmapped(...) to pass it whole."
+                )
+        # The copy's result is a list, whose length the annotation of `run` says nothing about.
+        new = self._copy({"nout": None, **(task_args or {})})
+        new.bind(*args, mapped=True, upstream_tasks=upstream_tasks, flow=flow, **kwargs)
+        return new  # type: ignore[return-value]  # its result is the list of its children's
+
+    def pipe(self, task: Any, /, **kwargs: Any) -> Any:
+        """Call `task` with this task as its first input: `a.pipe(b)` is `b(a)`.
+
+        Args:
+            task: A task, or an annotation such as `flatten`.
+            **kwargs: More inputs.
+
+        Returns:
+            What the call returns; for an annotation, this task.
+        """
+        if isinstance(task, type) and issubclass(task, EdgeAnnotation):
+            return self
+        return task(self, **kwargs)
+
+    # ---------------------------------------------------------------------------- dependencies
+
+    def set_dependencies(
+        self,
+        flow: Graph | None = None,
+        upstream_tasks: Iterable[object] | None = None,
+        downstream_tasks: Iterable[object] | None = None,
+        keyword_tasks: Mapping[str, object] | None = None,
+        mapped: bool = False,
+        validate: bool | None = None,
+    ) -> Task[R_co]:
+        """Connect this task to others in a flow.
+
+        Args:
+            flow: The flow; the open one by default.
+            upstream_tasks: Tasks that run before this one.
+            downstream_tasks: Tasks that run after this one.
+            keyword_tasks: Inputs of this task, by parameter name: tasks or values.
+            mapped: Whether this task is mapped over all that is upstream of it here.
+            validate: Whether the flow is checked at once; by default as configured.
+
+        Returns:
+            This task.
+
+        Raises:
+            NotInFlowError: If there is no flow.
+        """
+        graph = flow or current_graph()
+        if graph is None:
+            raise NotInFlowError(
+                f"No flow was given for the dependencies of task {self.name!r}, and none is open. "
+                "Pass flow=..., or do it inside a `with Flow(...)` block."
+            )
+        graph.set_dependencies(
+            self,
+            upstream_tasks=upstream_tasks,
+            downstream_tasks=downstream_tasks,
+            keyword_tasks=keyword_tasks,
+            mapped=mapped,
+            validate=validate,
+        )
+        return self
+
+    def set_upstream(
+        self, task: object, flow: Graph | None = None, key: str | None = None, mapped: bool = False
+    ) -> Task[R_co]:
+        """Make this task wait for `task`.
+
+        Args:
+            task: The upstream task, or a value.
+            flow: The flow; the open one by default.
+            key: The parameter of this task that takes the result, if any.
+            mapped: Whether this task is mapped over the result.
+
+        Returns:
+            This task.
+        """
+        if key is not None:
+            return self.set_dependencies(flow, keyword_tasks={key: task}, mapped=mapped)
+        return self.set_dependencies(flow, upstream_tasks=[task], mapped=mapped)
+
+    def set_downstream(
+        self,
+        task: Task[Any],
+        flow: Graph | None = None,
+        key: str | None = None,
+        mapped: bool = False,
+    ) -> Task[R_co]:
+        """Make `task` wait for this task.
+
+        Args:
+            task: The downstream task.
+            flow: The flow; the open one by default.
+            key: The parameter of the downstream task that takes this task's result, if any.
+            mapped: Whether the downstream task is mapped over the result.
+
+        Returns:
+            This task.
+
+        Raises:
+            TaskTypeError: If `task` is no task.
+        """
+        if not isinstance(task, Task):
+            raise TaskTypeError(
+                f"{task!r} cannot come after task {self.name!r}: it is a {type(task).__name__}, "
+                "not a task."
+            )
+        task.set_upstream(self, flow=flow, key=key, mapped=mapped)
+        return self
+
+    # --------------------------------------------------------------------------- introspection
+
+    def inputs(self) -> dict[str, dict[str, Any]]:
+        """Describe each input: its `type`, its `default`, and whether it is `required`."""
+        from headrace.core.description import task_inputs
+
+        return task_inputs(self.run)
+
+    def outputs(self) -> Any:
+        """Return the annotated type of the result; `Any` if there is none."""
+        from headrace.core.description import task_outputs
+
+        return task_outputs(self.run)
+
+    def serialize(self) -> dict[str, Any]:
+        """Describe the task in plain data, without its code."""
+        from headrace.core.description import describe_task
+
+        return describe_task(self)
+
+
+Task._class_signature = unbound_signature(Task.run, "Task", skip=1)
