@@ -1,0 +1,510 @@
+"""The flow machine: which task runs next, and what becomes of it if it must not run.
+
+A pure state machine: it does no IO, calls no user code, sees no values and never asks for the time.
+Events go in by `finish`, `reopen`, `wake` and `cancel`; commands come out one at a time from
+`take`, so that a map over a hundred thousand children never exists as a hundred thousand commands.
+
+Order: the stack of what is ready is last-in, first-out. What a task makes ready runs before what
+was ready earlier, so a mapped pipeline goes depth first: child 0 through all its tasks, then child 1.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING, Any
+
+from headrace.core.errors import TransitionError
+from headrace.core.states import (
+    Cancelled,
+    Failed,
+    Mapped,
+    Paused,
+    Pending,
+    Resume,
+    Scheduled,
+    Skipped,
+    State,
+    Success,
+)
+from headrace.core.triggers import BuiltinTrigger, all_successful
+from headrace.engine.plan import CHILD, FLAT, ITEM, LENGTH, NOT_A_CHILD, Node
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Collection, Iterable, Mapping, MutableSequence
+
+    from headrace.core.task import Task
+
+SKIPPED_BY_UPSTREAM = (
+    "Upstream task was skipped; if this was not the intended behavior, consider changing "
+    "`skip_on_upstream_skip=False` for this task."
+)
+
+
+class Command:
+    """Run a task, or one child of a mapped task.
+
+    Args:
+        node: The task's node.
+        child: The map index; `NOT_A_CHILD` for a task that is not mapped.
+        decided: The state in which it ends without its function being called, if that is already
+            clear; it is run all the same when the task has state handlers to be told.
+    """
+
+    __slots__ = ("child", "decided", "node")
+
+    def __init__(self, node: Node, child: int, decided: State | None = None) -> None:
+        self.node = node
+        self.child = child
+        self.decided = decided
+
+    def __repr__(self) -> str:
+        return f"<Run {self.node.slug}[{self.child}] {self.decided or ''}>"
+
+
+class _Span:
+    """Children of one node that are ready, from `next` to `stop`."""
+
+    __slots__ = ("next", "node", "stop")
+
+    def __init__(self, node: Node, stop: int) -> None:
+        self.node = node
+        self.next = 0
+        self.stop = stop
+
+
+class FlowMachine:
+    """Orders one flow run.
+
+    Args:
+        nodes: The plan.
+        given: States of tasks to begin with. Finished ones stand; of a mapped one, its children
+            are looked at one by one; the rest starts from them.
+        observe_all: Whether each task is run even where its state is clear without running, as
+            somebody wants to see every change of state.
+
+    Attributes:
+        cancelled: Why the run was cancelled; None while it is not.
+    """
+
+    def __init__(
+        self,
+        nodes: Mapping[Task[Any], Node],
+        given: Mapping[Task[Any], State] | None = None,
+        observe_all: bool = False,
+    ) -> None:
+        self.nodes = nodes
+        self.cancelled: str | None = None
+        self._observe_all = observe_all
+        self._ready: list[Node | _Span | tuple[Node, int]] = []
+        self._timers: list[tuple[float, int, Node, int]] = []
+        self._timer_count = 0
+        self._given = given or {}
+        #: States that runs begin with (retrying, resuming, cached), until they are taken.
+        self._begin: dict[tuple[Node, int], State] = {}
+        self._settle_later: deque[Node] = deque()
+        roots = [node for node in nodes.values() if node.waiting == 0]
+        self._ready.extend(reversed(roots))
+        for task, state in self._given.items():
+            self._begin_with(nodes[task], state)
+
+    def _begin_with(self, node: Node, state: State) -> None:
+        if node.mapped and isinstance(state, Mapped):
+            return  # its children's states are looked up when it is expanded
+        if state.is_finished() and not state.is_cached() and not node.task.always_runs:
+            node.state = state
+            self._settle_later.append(node)
+        else:
+            self._begin[node, NOT_A_CHILD] = state
+
+    # -- commands out ---------------------------------------------------------------------
+
+    def take(self) -> Command | None:
+        """Return the next run to start, or None if none is ready now."""
+        while self._settle_later:
+            self._settle(self._settle_later.popleft())
+        ready = self._ready
+        while ready:
+            top = ready[-1]
+            if type(top) is _Span:
+                child = top.next
+                top.next = child + 1
+                if top.next >= top.stop:
+                    ready.pop()
+                node = top.node
+            else:
+                ready.pop()
+                if type(top) is tuple:
+                    node, child = top
+                else:
+                    node, child = top, NOT_A_CHILD  # type: ignore[assignment]
+            command = self._decide(node, child)
+            if command is not None:
+                return command
+        return None
+
+    def _decide(self, node: Node, child: int) -> Command | None:
+        """Say what becomes of a run whose upstream is finished: a command, or a state at once."""
+        if self.cancelled is not None:
+            return None
+        if child < 0:
+            if node.state is not None and node.state.is_finished():
+                return None  # it was given a state meanwhile
+            if node.mapped:
+                return self._decide_map(node)
+            clean = node.dirty == 0
+        else:
+            clean = node.dirty == 0 and all(map(_is_clean, node.states_above(child)))
+        if clean and node.trigger is all_successful:
+            return Command(node, child)
+        decided = self._objection(node, child)
+        if decided is None:
+            return Command(node, child)
+        return self._conclude(node, child, decided)
+
+    def _objection(self, node: Node, child: int) -> State | None:
+        """Return the state in which a run ends because of its upstream, or None if it may run."""
+        tally = node.count(child)
+        if tally.skipped and node.task.skip_on_upstream_skip:
+            return Skipped(SKIPPED_BY_UPSTREAM)
+        trigger = node.trigger
+        if not isinstance(trigger, BuiltinTrigger):
+            return None  # a user's trigger sees values: it is called beside the task
+        if trigger.needs_person and isinstance(self._begin.get((node, child)), Resume):
+            return None
+        signal = trigger.objection(tally)
+        return None if signal is None else signal.state
+
+    def _decide_map(self, node: Node) -> Command | None:
+        """Say whether a mapped task can be expanded, and into how many children."""
+        if node.task.skip_on_upstream_skip and _is_skipped_above(node):
+            return self._conclude(node, NOT_A_CHILD, Skipped(SKIPPED_BY_UPSTREAM))
+        widths: list[int] = []
+        mappable = False
+        for each in node.inputs:
+            how, upstream = each.how, each.upstream
+            if how % FLAT not in (ITEM, CHILD):
+                continue
+            state = upstream.state
+            if upstream.children is not None:
+                mappable = True
+                widths.append(
+                    _flat_width(upstream.lengths, upstream.width) if how >= FLAT else upstream.width
+                )
+            elif state is not None and state.is_successful():
+                mappable = True
+                width = upstream.length
+                if how >= FLAT and upstream.lengths is not None:
+                    width = _flat_width(upstream.lengths, 0)
+                if width is None:
+                    return self._conclude(node, NOT_A_CHILD, _unmappable(each.edge))
+                widths.append(width)
+        if not mappable:
+            failed = Failed("No upstream states can be mapped over.")
+            return self._conclude(node, NOT_A_CHILD, failed)
+        mapped = Mapped("Ready to proceed with mapping.", n_map_states=min(widths))
+        return self._conclude(node, NOT_A_CHILD, mapped)
+
+    def _conclude(self, node: Node, child: int, decided: State) -> Command | None:
+        """Give a run its state without running it; or run it, if handlers are to be told."""
+        if node.task.state_handlers or self._observe_all:
+            return Command(node, child, decided)
+        self.finish(node, child, decided)
+        return None
+
+    def begin_state(self, node: Node, child: int) -> State | None:
+        """Return, once, the state that a run begins with; None for a plain first run."""
+        begin = self._begin
+        return begin.pop((node, child), None) if begin else None
+
+    # -- events in ------------------------------------------------------------------------
+
+    def finish(
+        self,
+        node: Node,
+        child: int,
+        state: State,
+        length: int | None = None,
+        lengths: list[int | None] | None = None,
+    ) -> None:
+        """Enter the state in which a run ended, or in which it waits to be run again.
+
+        Args:
+            node: The task's node.
+            child: The map index; `NOT_A_CHILD` for a task that is not mapped.
+            state: The state. A scheduled one (retrying, paused) makes the run wait.
+            length: How many items its value has, where `node.measure` asks for it.
+            lengths: How many items each of these has, where `node.measure` asks for it.
+
+        Raises:
+            TransitionError: If the run is finished already.
+        """
+        if child < 0:
+            if node.state is not None and node.state.is_finished() and node.settled:
+                raise TransitionError(f"{node.slug} is {node.state!r} already; now {state!r}.")
+            if node.mapped and isinstance(state, Mapped):
+                self._expand(node, state)
+                return
+            node.state = state
+            node.length = length
+            node.lengths = lengths
+            if state.is_finished():
+                self._settle(node)
+            else:
+                self._hold(node, child, state)
+            return
+        children = node.children
+        if children is None:
+            raise TransitionError(f"{node.slug} has no children; child {child} is {state!r}.")
+        before = children[child]
+        if before is not None and before.is_finished():
+            raise TransitionError(f"{node.slug}[{child}] is {before!r} already; now {state!r}.")
+        children[child] = state
+        if node.measure:
+            assert node.lengths is not None
+            node.lengths[child] = length
+        if not state.is_finished():
+            self._hold(node, child, state)
+            return
+        self._count_child(node, state)
+        node.open_children -= 1
+        if node.child_dependents:
+            self._tell_child_dependents(node, child)
+        if node.open_children == 0:
+            self._settle(node)
+
+    def _count_child(self, node: Node, state: State) -> None:
+        if isinstance(state, Success):
+            node.successful += 1
+            if isinstance(state, Skipped):
+                node.skipped += 1
+        else:
+            # A cancelled or looped child is no success and no failure; a trigger sees it as
+            # neither, and as finished: `failed` would be wrong for it.
+            node.failed += state.is_failed()
+
+    def _tell_child_dependents(self, node: Node, child: int) -> None:
+        for dependent in reversed(node.child_dependents):
+            waiting = dependent.child_waiting
+            if waiting is None or child >= len(waiting) or not waiting[child]:
+                continue
+            waiting[child] -= 1
+            if not waiting[child]:
+                self._ready.append((dependent, child))
+
+    def _settle(self, node: Node) -> None:
+        """Tell the nodes that wait for this one as a whole that it is finished."""
+        if node.settled:
+            return
+        node.settled = True
+        if node.children is not None:
+            clean = node.successful == len(node.children) and not node.skipped
+        else:
+            clean = _is_clean(node.state)
+            for dependent in reversed(node.child_dependents):
+                # It will never have children, so who waits for a child waits no more.
+                self._release(dependent, clean=True)
+        for dependent in reversed(node.flat_dependents):
+            self._release(dependent, clean=True)
+        for dependent in node.dependents:
+            self._release(dependent, clean)
+
+    def _release(self, node: Node, clean: bool) -> None:
+        if not clean:
+            node.dirty += 1
+        node.waiting -= 1
+        if node.waiting == 0 and not (node.state is not None and node.state.is_finished()):
+            self._ready.append(node)
+
+    def _expand(self, node: Node, state: Mapped) -> None:
+        """Make the children of a mapped task, and start those whose upstream is finished."""
+        width = state.n_map_states
+        given = self._given.get(node.task)
+        before = given.map_states if isinstance(given, Mapped) else []
+        children: list[State | None] = [None] * width
+        node.children = children
+        node.state = state
+        node.open_children = width
+        node.flat_index = [_sources(upstream, width) for upstream in node.flat]
+        # The run's final state shares this list: it is complete when the last child is.
+        state.map_states = children
+        if node.measure >= LENGTH:
+            node.lengths = [None] * width
+        reused = False
+        for child, child_state in enumerate(before[:width]):
+            if child_state is None:
+                continue
+            if child_state.is_finished() and not child_state.is_cached():
+                reused = True
+                children[child] = child_state
+                self._count_child(node, child_state)
+                node.open_children -= 1
+            else:
+                self._begin[node, child] = child_state
+        for dependent in reversed(node.child_dependents):
+            self._release(dependent, clean=True)
+        if node.open_children == 0:
+            self._settle(node)
+            return
+        if not node.by_child and not reused:
+            self._ready.append(_Span(node, width))
+            return
+        waiting: MutableSequence[int] = (
+            bytearray(width) if len(node.by_child) < 256 else [0] * width
+        )
+        for upstream in node.by_child:
+            if upstream.children is None:
+                continue
+            for child in range(min(width, upstream.width)):
+                above = upstream.children[child]
+                if above is None or not above.is_finished():
+                    waiting[child] += 1
+        node.child_waiting = waiting
+        self._ready.extend(
+            (node, child)
+            for child in range(width - 1, -1, -1)
+            if not waiting[child] and children[child] is None
+        )
+
+    def _hold(self, node: Node, child: int, state: State) -> None:
+        """Keep a run that is to go on later, and set a timer if it says when."""
+        if isinstance(state, Scheduled):
+            self._begin[node, child] = state
+            if state.start_time is not None:
+                self._timer_count += 1
+                due = state.start_time.timestamp()
+                heappush(self._timers, (due, self._timer_count, node, child))
+
+    @property
+    def next_due(self) -> float | None:
+        """When the next timer is due, in seconds since the epoch; None if there is none."""
+        return self._timers[0][0] if self._timers else None
+
+    def wake(self, time: datetime.datetime) -> None:
+        """Make ready what waits for a time that has come."""
+        limit = time.timestamp()
+        while self._timers and self._timers[0][0] <= limit:
+            _, _, node, child = heappop(self._timers)
+            held = self._begin.get((node, child))
+            if held is None:
+                continue
+            if isinstance(held, Paused):
+                # A pause with a time is over when the time comes: nobody has to say so.
+                self._begin[node, child] = Resume("The pause is over.")
+            self._ready.append(node if child < 0 else (node, child))
+
+    def reopen(self, node: Node, child: int, state: State) -> None:
+        """Take back the end of a run whose value was lost, so that it runs again.
+
+        Whoever was told that it had ended is not told again: the runner holds back a run whose
+        inputs are being made anew.
+
+        Args:
+            node: The task's node.
+            child: The map index; `NOT_A_CHILD` for a task that is not mapped.
+            state: The new, visible state, with the reason.
+        """
+        if child < 0:
+            node.state = state
+        else:
+            assert node.children is not None
+            if isinstance(node.children[child], Success):
+                node.successful -= 1
+            node.children[child] = state
+            node.open_children += 1
+        self._begin[node, child] = state
+        self.put_back(node, child)
+
+    def put_back(self, node: Node, child: int) -> None:
+        """Make a run ready again that was taken but not started."""
+        self._ready.append(node if child < 0 else (node, child))
+
+    def cancel(self, reason: str) -> None:
+        """Start nothing more. What is running ends as its executor reports it."""
+        self.cancelled = reason
+        self._ready.clear()
+        self._timers.clear()
+
+    # -- what there is --------------------------------------------------------------------
+
+    def ready_count(self, most: int) -> int:
+        """Count what is ready, up to about `most`."""
+        count = 0
+        for item in reversed(self._ready):
+            count += item.stop - item.next if type(item) is _Span else 1
+            if count >= most:
+                break
+        return count
+
+    def unfinished(self) -> Iterable[Node]:
+        """Yield the nodes that are not finished."""
+        return (
+            node
+            for node in self.nodes.values()
+            if node.state is None or not node.state.is_finished() or node.open_children
+        )
+
+    def end_cancelled(self) -> None:
+        """Give each run that has not ended the state Cancelled, with the reason."""
+        reason = self.cancelled or "Cancelled"
+        for node in self.unfinished():
+            if node.children is None:
+                node.state = Cancelled(reason)
+            else:
+                for child, state in enumerate(node.children):
+                    if state is None or not state.is_finished():
+                        node.children[child] = Cancelled(reason)
+                node.open_children = 0
+            node.settled = True
+
+    def final_states(self) -> dict[Task[Any], State]:
+        """Return the state of each task; pending where it never got its turn."""
+        states: dict[Task[Any], State] = {}
+        for task, node in self.nodes.items():
+            state = node.state
+            if state is None:
+                state = Pending("Task not evaluated by FlowRunner.")
+            elif node.children is not None and node.open_children:
+                node.children[:] = [
+                    Pending("Task not evaluated by FlowRunner.") if child is None else child
+                    for child in node.children
+                ]
+            states[task] = state
+        return states
+
+
+def _is_clean(state: State | None) -> bool:
+    return isinstance(state, Success) and not isinstance(state, Skipped)
+
+
+def _is_skipped_above(node: Node) -> bool:
+    """Tell whether anything that a mapped task hangs on as a whole was skipped."""
+    for upstream in node.whole:
+        if upstream.skipped or isinstance(upstream.state, Skipped):
+            return True
+    return any(isinstance(upstream.state, Skipped) for upstream in (*node.by_child, *node.flat))
+
+
+def _flat_width(lengths: Collection[int | None] | None, width: int) -> int:
+    """Count the items after one level is taken out; what cannot be opened counts as one."""
+    if lengths is None:
+        return width
+    return sum(1 if length is None else length for length in lengths)
+
+
+def _sources(upstream: Node, width: int) -> list[int]:
+    """Say to which child of `upstream` each item belongs after one level is taken out."""
+    lengths = [0] * width if upstream.lengths is None else upstream.lengths
+    return [
+        child
+        for child, length in enumerate(lengths)
+        for _ in range(1 if length is None else length)
+    ]
+
+
+def _unmappable(edge: Any) -> Failed:
+    return Failed(
+        f"At least one upstream state has an unmappable result: {edge.upstream_task.name!r} gave "
+        f"{edge.downstream_task.name!r} something without a length and items to map over."
+    )

@@ -1,0 +1,172 @@
+"""`flow.run()`: here and now, on the flow's schedule if it has one, waiting for retries."""
+
+from __future__ import annotations
+
+import sys
+import time
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from headrace.config import config
+from headrace.config.logging import get_logger
+from headrace.core.context import context
+from headrace.core.errors import FlowError
+from headrace.core.now import now
+from headrace.core.states import (
+    Cached,
+    Cancelled,
+    Mapped,
+    Paused,
+    Pending,
+    Resume,
+    State,
+)
+from headrace.engine.flow_runner import FlowRunner, check_parameters
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from headrace.core.task import Task
+    from headrace.flow import Flow
+
+
+def run_flow(
+    flow: Flow,
+    parameters: Mapping[str, Any] | None = None,
+    run_on_schedule: bool | None = None,
+    runner_cls: type[FlowRunner] | None = None,
+    **kwargs: Any,
+) -> State | None:
+    """Run a flow here, and return the state of its (last) run.
+
+    Args:
+        flow: The flow.
+        parameters: Values of the flow's parameters, by name.
+        run_on_schedule: Whether to wait for each event of the flow's schedule and run then, until
+            it has no more; by default what the setting `flows.run_on_schedule` says.
+        runner_cls: Runs the flow; `FlowRunner` by default.
+        **kwargs: Values of parameters by name, and arguments of the runner's `run`.
+
+    Returns:
+        The state; its result is a dict from each task to that task's state. None while the flow's
+        file is being loaded: a stray call then only warns.
+
+    Raises:
+        ParameterError: If a parameter is unknown or missing, before anything runs.
+        FlowError: If the call cannot be made as it is written.
+    """
+    if context.get("loading_flow"):
+        warnings.warn(
+            f"flow.run() of {flow.name!r} is ignored while its file is loaded; guard it with "
+            "`if __name__ == '__main__':`.",
+            stacklevel=3,
+        )
+        return None
+    if "return_tasks" in kwargs:
+        raise FlowError(
+            "flow.run() returns the states of all tasks; for some of them, use "
+            "FlowRunner(flow).run(return_tasks=...)."
+        )
+    given = dict(parameters or {})
+    for parameter in flow.parameters():
+        if parameter.name in kwargs:
+            given[parameter.name] = kwargs.pop(parameter.name)
+    check_parameters(flow, given)
+    runner = (runner_cls or FlowRunner)(flow=flow)
+    schedule = flow.schedule
+    if run_on_schedule is None:
+        run_on_schedule = config.flows.run_on_schedule
+    if schedule is None or not run_on_schedule:
+        return _run_once(flow, runner, given, kwargs)
+    return _run_on_schedule(flow, runner, given, kwargs)
+
+
+def _run_on_schedule(
+    flow: Flow, runner: FlowRunner, parameters: dict[str, Any], kwargs: dict[str, Any]
+) -> State:
+    assert flow.schedule is not None
+    logger = get_logger("FlowRunner")
+    events = flow.schedule.next(1, return_events=True)
+    if not events:
+        raise FlowError(
+            f"The schedule of flow {flow.name!r} has no more events. Run it once, now, with "
+            "flow.run(run_on_schedule=False)."
+        )
+    while True:
+        event = events[0]
+        seconds = (event.start_time - now()).total_seconds()
+        if seconds > 0:
+            logger.info("Waiting for next scheduled run at %s", event.start_time)
+            time.sleep(seconds)
+        state = _run_once(
+            flow,
+            runner,
+            {**parameters, **event.parameter_defaults},
+            {
+                **kwargs,
+                "context": {
+                    **kwargs.get("context", {}),
+                    "scheduled_start_time": event.start_time,
+                },
+            },
+        )
+        events = flow.schedule.next(1, after=event.start_time, return_events=True)
+        while events and events[0].start_time < now():
+            # A run that took longer than the time between two events: the missed ones are past.
+            events = flow.schedule.next(1, return_events=True)
+        if not events or not state.is_finished() or isinstance(state, Cancelled):
+            return state
+
+
+def _run_once(
+    flow: Flow, runner: FlowRunner, parameters: dict[str, Any], kwargs: dict[str, Any]
+) -> State:
+    kwargs = {"patience": None, **kwargs}
+    task_states = dict(kwargs.pop("task_states", None) or {})
+    state = runner.run(
+        parameters=parameters, return_tasks=flow.tasks, task_states=task_states, **kwargs
+    )
+    while isinstance(state.result, dict) and _ask_to_resume(state.result):
+        state = runner.run(
+            parameters=parameters, return_tasks=flow.tasks, task_states=state.result, **kwargs
+        )
+    if not isinstance(state.result, dict):
+        # It ended before any task did; who asks for a task's state still gets one.
+        reason = "The flow run ended before this task's turn."
+        state.context["error"] = repr(state.result)
+        state.result = {task: Pending(reason) for task in flow.tasks}
+    _keep_caches(state.result)
+    return state
+
+
+def _ask_to_resume(states: dict[Task[Any], State]) -> bool:
+    """Ask the person at the terminal, if there is one, about each paused task."""
+    paused = [task for task, state in states.items() if isinstance(state, Paused)]
+    if not paused or sys.stdin is None or not sys.stdin.isatty():
+        return False
+    resumed = False
+    for task in paused:
+        answer = input(f"{task} is currently Paused; enter 'y' to resume:\n")
+        if answer.strip().lower() == "y":
+            states[task] = Resume("Approval given to resume.")
+            resumed = True
+    return resumed
+
+
+def _keep_caches(states: Mapping[Task[Any], State]) -> None:
+    """Keep results that are to be cached, for later runs in this process."""
+    for task, state in states.items():
+        if task.cache_for is None:
+            continue
+        fresh = [
+            child
+            for child in (state.map_states if isinstance(state, Mapped) else [state])
+            if isinstance(child, Cached)
+        ]
+        key = task.cache_key or task.name
+        caches = context.caches
+        caches[key] = [
+            cached
+            for cached in {id(c): c for c in [*caches.get(key, []), *fresh]}.values()
+            if cached.cached_result_expiration and cached.cached_result_expiration > now()
+        ]

@@ -1,0 +1,149 @@
+"""The inputs of a task run, taken from the states of its upstream tasks."""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import TYPE_CHECKING, Any
+
+from headrace.core.states import Mapped, State, Success
+from headrace.engine.plan import CHILD, FLAT, INNER_LENGTHS, ITEM, NO_MEASURE, Input, Node
+
+if TYPE_CHECKING:
+    from headrace.core.edge import Edge
+
+
+class Inputs:
+    """Binds the arguments of task runs, where all values are in this process."""
+
+    __slots__ = ("_flattened",)
+
+    def __init__(self) -> None:
+        #: Values with one level taken out, by the node that they come from.
+        self._flattened: dict[Node, Any] = {}
+
+    def bind(self, node: Node, child: int) -> dict[str, Any]:
+        """Return the arguments of a run: constants, and the values of upstream tasks.
+
+        Raises:
+            Exception: Whatever indexing a user's own sequence raises.
+        """
+        arguments = dict(node.constants)
+        for each in node.inputs:
+            if each.key is not None:
+                how = each.how
+                if how < ITEM:
+                    state = each.upstream.state
+                    arguments[each.key] = None if state is None else state.result
+                else:
+                    arguments[each.key] = self._value(each, child)
+        return arguments
+
+    def _value(self, each: Input, child: int) -> Any:
+        how, upstream = each.how, each.upstream
+        state = upstream.state
+        if how == CHILD:
+            # A mapped upstream that never got children has nothing to give to this child.
+            above = None if upstream.children is None else upstream.children[child]
+            return None if above is None else above.result
+        value = None if state is None else state.result
+        if how >= FLAT:
+            value = self._flat(upstream, value)
+            how -= FLAT
+        if how in (ITEM, CHILD):
+            return value[child] if hasattr(value, "__getitem__") else None
+        return value
+
+    def _flat(self, upstream: Node, value: Any) -> Any:
+        """Return a value with one level taken out; kept, as every child of a map asks for it."""
+        if upstream not in self._flattened:
+            if upstream.children is None:
+                self._flattened[upstream] = _flatten(value)
+            else:
+                self._flattened[upstream] = flatten_children(
+                    [child for child in upstream.children if child is not None]
+                )
+        return self._flattened[upstream]
+
+    def upstream_states(self, node: Node, child: int) -> dict[Edge, State]:
+        """Return what a trigger of the user's own looks at: each edge with its upstream's state."""
+        from headrace.core.constant import Constant
+        from headrace.core.edge import Edge
+
+        states: dict[Edge, State] = {}
+        for each in node.inputs:
+            upstream, how = each.upstream, each.how
+            state = upstream.state
+            assert state is not None
+            if how % FLAT in (ITEM, CHILD) and child >= 0:
+                if how == CHILD and upstream.children is not None:
+                    state = upstream.children[child]
+                    assert state is not None
+                elif how == CHILD + FLAT and upstream.children is not None:
+                    index = node.flat_index[node.flat.index(upstream)]
+                    state = _with_value(upstream.children[index[child]], self._value(each, child))
+                else:
+                    state = _with_value(state, self._value(each, child))
+            states[each.edge] = state
+        for key, value in node.constants.items():
+            edge = Edge(Constant(value), node.task, key=key)
+            states[edge] = Success("Auto-generated constant value", result=value)
+        return states
+
+
+def _with_value(state: State | None, value: Any) -> State:
+    """Return a copy of a state that has one item of its value as its value."""
+    assert state is not None
+    twin = Success(state.message) if isinstance(state, Mapped) else copy(state)
+    twin.result = value
+    return twin
+
+
+def _flatten(value: Any) -> Any:
+    """Take one level out of a sequence; what is not nested stays as it is."""
+    try:
+        return [item for inner in value for item in inner]
+    except TypeError:
+        return value
+
+
+def flatten_children(children: list[State]) -> list[Any]:
+    """Take one level out of the values of mapped children.
+
+    A child that has nothing to open (a failed one, a number) stands for itself.
+    """
+    flat: list[Any] = []
+    for child in children:
+        if length_of(child) is None:
+            flat.append(child.result)
+        else:
+            flat.extend(child.result)
+    return flat
+
+
+def length_of(state: State) -> int | None:
+    """Return how many items a successful state's value has to be mapped over; None if none."""
+    if not state.is_successful() or state.is_skipped():
+        return None
+    value = state.result
+    if not hasattr(value, "__getitem__") or not hasattr(value, "__len__"):
+        return None
+    return len(value)
+
+
+def measure(node: Node, child: int, state: State) -> tuple[int | None, list[int | None] | None]:
+    """Return what the machine must know of a value, as `node.measure` asks.
+
+    Returns:
+        The number of items, and of each item the number of its own; None for what is not asked
+        for or does not have any.
+    """
+    if node.measure == NO_MEASURE or not state.is_successful():
+        return None, None
+    length = length_of(state)
+    if child >= 0 or node.measure < INNER_LENGTHS:
+        return length, None
+    try:
+        inner: list[int | None] = [len(item) for item in state.result]
+    except TypeError:
+        return length, None
+    return length, inner

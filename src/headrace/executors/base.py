@@ -1,0 +1,250 @@
+"""The contract of an executor: where the tasks of a flow run execute.
+
+An executor gets functions to call, and knows nothing of flows. Three methods make one: `start`,
+`submit` and `wait`. The rest of the contract has a default that is built on these, and is there for
+executors that can do better: hand over a whole batch at once, report from within a submission,
+keep values where they were computed.
+
+`headrace.testing.ExecutorContract` is the test suite of this contract, for any executor.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable, Iterator, Sequence
+
+
+class Future(Protocol):
+    """What `submit` returns: a value to come. `concurrent.futures.Future` is one."""
+
+    def result(self) -> Any:
+        """Wait for the value and return it, or raise what the function raised."""
+
+    def add_done_callback(self, fn: Callable[[Any], Any], /) -> Any:
+        """Call `fn(future)` once the value is there, from any thread; at once if it is."""
+
+
+class Submission:
+    """One call that an executor is asked to make: `fn(payload, held)`.
+
+    The call returns `(reports, kept)`. `reports` is for the caller's eyes; `kept` is what has to
+    stay where the call ran, for later submissions that name its handle in `needs`. An executor
+    whose `keeps_values` is False passes no `held` and is never given anything to keep.
+
+    Args:
+        key: The call's name, unique in the run. One that comes again is the same work again.
+        fn: The function; picklable by reference.
+        payload: Its argument; picklable if the executor's calls leave the process.
+        needs: Handles of earlier submissions, whose kept values are passed as `held`, in order.
+        priority: Larger ones go first where the executor has a choice.
+        context: What the call is for: `task_name`, `task_tags`, `task_index` and so on.
+    """
+
+    __slots__ = ("context", "fn", "key", "needs", "payload", "priority")
+
+    def __init__(
+        self,
+        key: str,
+        fn: Callable[..., Any],
+        payload: Any,
+        needs: Sequence[Any] = (),
+        priority: int = 0,
+        context: dict[str, Any] | None = None,
+    ) -> None:
+        self.key = key
+        self.fn = fn
+        self.payload = payload
+        self.needs = needs
+        self.priority = priority
+        self.context = context or {}
+
+
+class Report:
+    """A part of a submission is done.
+
+    Args:
+        key: The submission's key.
+        reports: What its call had to report, in order. No part is reported twice.
+    """
+
+    __slots__ = ("key", "reports")
+
+    def __init__(self, key: str, reports: Any) -> None:
+        self.key = key
+        self.reports = reports
+
+
+class Ended:
+    """A submission is over; no `Report` of it follows.
+
+    Args:
+        key: The submission's key.
+        error: Why it did not run to its end, if it did not: `ExecutionLost` if its worker died,
+            `ValueLost` if what it needed had died with a worker, `SerializationError` if it could
+            not travel, anything else if the call raised it.
+        handle: By which later submissions name what it kept; None if it kept nothing.
+    """
+
+    __slots__ = ("error", "handle", "key")
+
+    def __init__(self, key: str, error: BaseException | None = None, handle: Any = None) -> None:
+        self.key = key
+        self.error = error
+        self.handle = handle
+
+
+Event = Report | Ended
+
+
+class Executor:
+    """Executes the tasks of a flow run.
+
+    Attributes:
+        inline: Whether calls run in the caller's thread, one after another: nothing is submitted
+            then, the runner calls by itself.
+        keeps_values: Whether values can stay where they were computed, see `Submission`.
+        leaves_process: Whether payloads and results must be picklable.
+        chunk_seconds: How much work one submission should hold, since handing over a call costs
+            more than a short task; 0 for never more than one task.
+    """
+
+    inline: bool = False
+    keeps_values: bool = False
+    leaves_process: bool = False
+    chunk_seconds: float = 0.0
+
+    @property
+    def logger(self) -> logging.Logger:
+        """The executor's logger."""
+        import logging
+
+        return logging.getLogger(f"headrace.{type(self).__name__}")
+
+    def __repr__(self) -> str:
+        return f"<Executor: {type(self).__name__}>"
+
+    # -- what each executor defines ---------------------------------------------------------
+
+    @contextmanager
+    def start(self) -> Iterator[None]:
+        """Have workers ready while the block runs; end them after it, however it ends.
+
+        Raises:
+            ExecutorError: If they cannot be had, with the reason and the way out.
+        """
+        yield
+
+    def submit(
+        self,
+        fn: Callable[..., Any],
+        *args: Any,
+        extra_context: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Call `fn(*args, **kwargs)` on a worker, soon, and return a `Future` of its value.
+
+        Args:
+            fn: The function.
+            *args: Its arguments. A future of this executor stands for its value.
+            extra_context: What the call is for: `task_name`, `task_tags`, `task_index`.
+            **kwargs: More arguments.
+        """
+        raise _undefined(self, "submit")
+
+    def wait(self, futures: Any) -> Any:
+        """Return `futures` with each future in it replaced by its value.
+
+        Args:
+            futures: A future, or lists, tuples, sets or dicts of futures and other values.
+        """
+        raise _undefined(self, "wait")
+
+    # -- what an executor can do better than the default --------------------------------------
+
+    @property
+    def slots(self) -> int:
+        """How many calls run at the same time, as far as is known now; at least 1."""
+        return 1
+
+    def submit_batch(
+        self, submissions: Sequence[Submission], channel: Callable[[Event], None]
+    ) -> None:
+        """Have all these calls made, and report them.
+
+        Args:
+            submissions: The calls.
+            channel: Takes, from any thread, any number of `Report`s of each submission and then
+                exactly one `Ended`.
+        """
+        for submission in submissions:
+            try:
+                future = self.submit(
+                    submission.fn,
+                    submission.payload,
+                    extra_context=submission.context,
+                )
+            except Exception as error:  # whatever a third party's executor raises is its answer
+                channel(Ended(submission.key, error))
+                continue
+            future.add_done_callback(_reporter(submission.key, channel))
+
+    def gather(self, handles: Sequence[Any]) -> list[Any]:
+        """Bring what submissions have kept to the caller.
+
+        Args:
+            handles: Handles from `Ended`.
+
+        Returns:
+            What each kept; `ValueLost` (as a value) for one that is gone.
+        """
+        raise _undefined(self, "gather")
+
+    def release(self, handle: Any) -> None:
+        """Let go of what a submission has kept: nobody needs it any more."""
+
+    def cancel(self) -> None:
+        """Ask all calls to stop: what has not begun never does, what runs is interrupted.
+
+        Each still ends with an `Ended`, as far as the workers can be reached. Does nothing if
+        nothing runs.
+        """
+
+
+def _reporter(key: str, channel: Callable[[Event], None]) -> Callable[[Any], None]:
+    def report(future: Any) -> None:
+        try:
+            reports, _ = future.result()
+        except BaseException as error:  # the call's, or a cancelled future's
+            channel(Ended(key, error))
+        else:
+            channel(Report(key, reports))
+            channel(Ended(key))
+
+    return report
+
+
+def _undefined(executor: Executor, method: str) -> NotImplementedError:
+    return NotImplementedError(f"{type(executor).__name__} does not define {method!r}.")
+
+
+def resolve(futures: Any, value_of: Callable[[Any], Any], is_future: Callable[[Any], bool]) -> Any:
+    """Replace the futures in nested lists, tuples, sets and dicts.
+
+    Args:
+        futures: The structure.
+        value_of: Returns a future's value.
+        is_future: Tells what is a future.
+    """
+    if is_future(futures):
+        return value_of(futures)
+    if isinstance(futures, dict):
+        return {key: resolve(value, value_of, is_future) for key, value in futures.items()}
+    if isinstance(futures, list | set):
+        return type(futures)(resolve(value, value_of, is_future) for value in futures)
+    if type(futures) is tuple:
+        return tuple(resolve(value, value_of, is_future) for value in futures)
+    return futures
