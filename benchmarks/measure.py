@@ -24,7 +24,7 @@ def sample(job: Job) -> Sample:
     """Run one job in a fresh process and return what it measured.
 
     Raises:
-        SystemExit: The process failed or printed no sample; its output has been shown.
+        SystemExit: The process failed or printed no sample; the message holds its output.
     """
     python = peer(job.contender) if job.contender.startswith("prefect") else Path(sys.executable)
     with tempfile.TemporaryDirectory() as home:
@@ -33,12 +33,13 @@ def sample(job: Job) -> Sample:
             cwd=home,
             env=environment_variables(Path(home)),
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             timeout=PATIENCE,
             check=False,
         )
     if done.returncode != 0:
-        raise SystemExit(f"{job} failed with exit code {done.returncode}:\n{done.stdout}")
+        raise SystemExit(f"{job} failed with exit code {done.returncode}:\n{done.stderr}{done.stdout}")
     return Sample(**json.loads(done.stdout.splitlines()[-1]))
 
 
