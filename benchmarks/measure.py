@@ -32,14 +32,15 @@ def sample(job: Job) -> Sample:
             [python, "-m", "benchmarks.child", json.dumps(asdict(job))],
             cwd=home,
             env=environment_variables(Path(home)),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             text=True,
             timeout=PATIENCE,
             check=False,
         )
     if done.returncode != 0:
-        raise SystemExit(f"{job} failed with exit code {done.returncode}:\n{done.stderr}{done.stdout}")
+        raise SystemExit(
+            f"{job} failed with exit code {done.returncode}:\n{done.stderr}{done.stdout}"
+        )
     return Sample(**json.loads(done.stdout.splitlines()[-1]))
 
 
