@@ -1,0 +1,105 @@
+"""`ObjectStoreResult`: values in a cloud's object store, over fsspec."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from threading import Lock
+from typing import Any, ClassVar, NoReturn
+
+from headrace.core.errors import LocationError, MissingExtraError, ResultError, ResultNotFound
+from headrace.results.stored import StoredResult
+
+_connections: dict[tuple[int, str, str], Any] = {}
+_connections_lock = Lock()
+
+
+class ObjectStoreResult(StoredResult):
+    """A value in an object of a bucket. Its children say which cloud's.
+
+    An object appears whole or not at all, as every object store promises. The connection is made
+    in the process that needs it and kept there, never in the result.
+    """
+
+    #: The extra of `headrace` that brings what is needed, and the package it is in.
+    _extra: ClassVar[str]
+    _package: ClassVar[str]
+
+    def _bucket(self) -> str:
+        """Return the name of the bucket."""
+        raise NotImplementedError
+
+    def _options(self) -> Mapping[str, Any]:
+        """Return what the file system is made with, secrets included."""
+        raise NotImplementedError
+
+    def _connect(self, options: Mapping[str, Any]) -> Any:
+        """Return a new fsspec file system; raise `ImportError` if the package is missing."""
+        raise NotImplementedError
+
+    def _write_options(self) -> Mapping[str, Any]:
+        """Return what the file system is told with each object that is written."""
+        return {}
+
+    def _store(self, location: str, data: bytes) -> str:
+        try:
+            self._files().pipe_file(self._object(location), data, **self._write_options())
+        except Exception as error:  # noqa: BLE001 - three clouds' errors have no root of their own
+            self._fail(location, "written to", error)
+        return location
+
+    def _load(self, location: str) -> bytes:
+        try:
+            data: bytes = self._files().cat_file(self._object(location))
+        except FileNotFoundError as error:
+            raise ResultNotFound(f"Nothing is stored at {self._shown(location)}.") from error
+        except Exception as error:  # noqa: BLE001 - likewise
+            self._fail(location, "read from", error)
+        return data
+
+    def _has(self, location: str) -> bool:
+        try:
+            kind: str = self._files().info(self._object(location))["type"]
+        except FileNotFoundError:
+            return False
+        except Exception as error:  # noqa: BLE001 - likewise
+            self._fail(location, "asked", error)
+        return kind == "file"
+
+    def _files(self) -> Any:
+        """Return this process's file system for this result's options."""
+        options = self._options()
+        # A process that was forked off must not use its parent's connection.
+        key = (os.getpid(), type(self).__name__, repr(sorted(options.items(), key=_by_name)))
+        with _connections_lock:
+            found = _connections.get(key)
+            if found is None:
+                try:
+                    found = self._connect(options)
+                except ImportError as error:
+                    raise MissingExtraError(
+                        type(self).__name__, self._extra, self._package
+                    ) from error
+                _connections[key] = found
+            return found
+
+    def _object(self, location: str) -> str:
+        key = location.lstrip("/")
+        if not key or key.endswith("/"):
+            raise LocationError(f"The location {location!r} names no object.")
+        return f"{self._bucket()}/{key}"
+
+    def _shown(self, location: str) -> str:
+        return f"{location} in {self._bucket()}"
+
+    def _fail(self, location: str, what: str, error: Exception) -> NoReturn:
+        if isinstance(error, ResultError | MissingExtraError):
+            raise error
+        raise ResultError(
+            f"{type(self).__name__}: {self._bucket()} cannot be {what} for {location}: "
+            f"{type(error).__name__}: {str(error).rstrip('.')}."
+        ) from error
+
+
+def _by_name(option: tuple[str, Any]) -> str:
+    return option[0]
