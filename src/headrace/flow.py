@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from headrace.core.context import context
 from headrace.core.errors import FlowError, TaskTypeError
 from headrace.core.graph import Graph
 from headrace.core.handlers import on_failure_handler
+from headrace.core.states import Pending
 from headrace.core.task_options import normal_handlers
+from headrace.engine.flow_run import run_flow
 
 if TYPE_CHECKING:
     import os
+    from logging import Logger
 
     from headrace.core.edge import Edge
     from headrace.core.result import Result
+    from headrace.core.schedules.schedule import Schedule
     from headrace.core.states import State
     from headrace.core.task import Task
+    from headrace.engine.flow_runner import FlowRunner
+    from headrace.executors.base import Executor
 
 
 class Flow(Graph):
@@ -58,8 +66,8 @@ class Flow(Graph):
     def __init__(
         self,
         name: str,
-        schedule: Any = None,
-        executor: Any = None,
+        schedule: Schedule | None = None,
+        executor: Executor | None = None,
         run_config: Any = None,
         storage: Any = None,
         tasks: Iterable[Task[Any]] | None = None,
@@ -104,8 +112,214 @@ class Flow(Graph):
         self.set_reference_tasks(reference_tasks or ())
 
     @property
-    def logger(self) -> Any:
+    def logger(self) -> Logger:
         """The flow's logger."""
         import logging
 
         return logging.getLogger(f"headrace.{self.name}")
+
+    # --------------------------------------------------------------------------------- running
+
+    def run(
+        self,
+        parameters: Mapping[str, Any] | None = None,
+        run_on_schedule: bool | None = None,
+        runner_cls: type[FlowRunner] | None = None,
+        **kwargs: Any,
+    ) -> State:
+        """Run the flow in this process, with its executor.
+
+        A failed task is no error of this call; it shows in the state.
+
+        Args:
+            parameters: Values of the flow's parameters, by name; they can be given as keywords,
+                too.
+            run_on_schedule: Whether to run at each time of the flow's schedule, if it has one,
+                until there is none left, instead of once and now; by default as configured.
+            runner_cls: The class of what runs it.
+            **kwargs: Parameters, and arguments of the runner's `run`.
+
+        Returns:
+            The flow run's final state; its `result` is a dict from task to the task's state. While
+            a file of flows is being loaded nothing is run, and the state is `Pending`.
+
+        Raises:
+            FlowError: If the flow's `with` block is still open, or the flow has a cycle.
+            ParameterError: If a parameter is unknown, or a required one is missing.
+        """
+        self._check_closed("run")
+        state = run_flow(self, parameters, run_on_schedule, runner_cls, **kwargs)
+        if state is None:
+            return Pending("Not run, because the file of the flow is only being loaded.", result={})
+        return state
+
+    def _check_closed(self, method: str) -> None:
+        if self.is_open:
+            raise FlowError(
+                f"flow.{method}() was called inside the `with` block of {self!r}, where the flow "
+                "is not complete. Call it after the block, without the indentation."
+            )
+
+    def register(
+        self,
+        project_name: str | None = None,
+        build: bool = True,
+        labels: Iterable[str] | None = None,
+        set_schedule_active: bool = True,
+        version_group_id: str | None = None,
+        no_url: bool = False,
+        idempotency_key: str | None = None,
+        **kwargs: Any,
+    ) -> str | None:
+        """Register the flow with a server.
+
+        Args:
+            project_name: The project that the flow is registered in.
+            build: Whether the flow is put into its storage first.
+            labels: Labels that an agent has to have to run it.
+            set_schedule_active: Whether its schedule starts at once.
+            version_group_id: The group of versions that it belongs to.
+            no_url: Whether to leave out the address of the flow's page.
+            idempotency_key: If it is that of the last registration, no new version is made.
+            **kwargs: Arguments of the default storage, if the flow has none.
+
+        Returns:
+            The flow's id; None while a file of flows is being loaded.
+
+        Raises:
+            FlowError: Always, since this version has no server.
+        """
+        self._check_closed("register")
+        if context.get("loading_flow"):
+            warnings.warn(
+                f"flow.register() of {self!r} was called while its file is being loaded, and does "
+                "nothing. Put it below `if __name__ == '__main__':`.",
+                stacklevel=2,
+            )
+            return None
+        raise FlowError(
+            f"{self!r} cannot be registered: this version of Headrace has no server yet. Run it "
+            "here, with flow.run() or `headrace run`."
+        )
+
+    # ------------------------------------------------------------------------ description, files
+
+    def serialize(self, build: bool = False) -> dict[str, Any]:
+        """Describe the flow in plain data, without its code and without its executor.
+
+        Args:
+            build: Whether the flow is put into its storage first.
+
+        Returns:
+            What is JSON-able of it; the same flow gives the same description.
+
+        Raises:
+            FlowError: If it has a cycle, or is to be built but has no storage.
+        """
+        from headrace.core.description import describe_graph, describe_part
+
+        self.validate()
+        if build:
+            if self.storage is None:
+                raise FlowError(
+                    f"{self!r} has no storage to build; give it one, with Flow(..., storage=...)."
+                )
+            if self.name not in self.storage:
+                self.storage.add_flow(self)
+            storage = self.storage.build()
+        else:
+            storage = self.storage
+        return {
+            **describe_graph(self),
+            "schedule": describe_part(self.schedule),
+            "run_config": describe_part(self.run_config),
+            "storage": describe_part(storage),
+        }
+
+    def serialized_hash(self, build: bool = False) -> str:
+        """Return a hash of the flow's description, which changes whenever that does.
+
+        Args:
+            build: Whether the flow is put into its storage first.
+
+        Returns:
+            64 hexadecimal digits (SHA-256).
+
+        Raises:
+            FlowError: As for `serialize`.
+        """
+        import hashlib
+        import json
+
+        text = json.dumps(self.serialize(build), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def save(self, fpath: str | os.PathLike[str] | None = None) -> str:
+        """Pickle the flow to a file.
+
+        Args:
+            fpath: The file; by default one named after the flow, in the folder `flows` of the
+                home directory that is configured.
+
+        Returns:
+            The absolute path of the file.
+
+        Raises:
+            SerializationError: If something in the flow cannot be pickled.
+        """
+        from headrace.flow_files import save_flow
+
+        return save_flow(self, fpath)
+
+    @classmethod
+    def load(cls, fpath: str | os.PathLike[str]) -> Flow:
+        """Read a flow that `save` has written. Loading runs code: trust the file.
+
+        Args:
+            fpath: The path of the file, or the name of a flow that was saved without a path.
+
+        Returns:
+            The flow.
+
+        Raises:
+            FlowError: If there is no such file, or it holds no flow.
+        """
+        from headrace.flow_files import load_flow
+
+        flow = load_flow(fpath)
+        if not isinstance(flow, cls):
+            raise FlowError(f"The file {fpath} holds {flow!r}, not a flow.")
+        return flow
+
+    def visualize(
+        self,
+        flow_state: State | None = None,
+        filename: str | os.PathLike[str] | None = None,
+        format: str | None = None,
+        horizontal: bool = False,
+    ) -> Any:
+        """Draw the flow.
+
+        Mapped tasks are boxes, the others are ellipses; mapped edges are dashed.
+
+        Args:
+            flow_state: The state of a flow run: tasks get the colours of their states, and each
+                mapped task has a box for each of its children.
+            filename: Where to draw to. Without it, a notebook shows what is returned, and
+                elsewhere a viewer opens.
+            format: The format of the file, such as "png"; by default the filename's suffix, or
+                else "pdf".
+            horizontal: Whether the flow goes from left to right.
+
+        Returns:
+            The `graphviz.Digraph`.
+
+        Raises:
+            MissingExtraError: If the package `graphviz` is not installed.
+            MissingProgramError: If the program `dot` is not installed.
+        """
+        from headrace.visualize import draw, show
+
+        graph = draw(self, flow_state, horizontal=horizontal)
+        show(graph, filename, format)
+        return graph

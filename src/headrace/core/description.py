@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     import datetime
     from collections.abc import Callable
 
+    from headrace.core.graph import Graph
     from headrace.core.task import Task
 
 
@@ -70,6 +71,52 @@ def describe_task(task: Task[Any], slug: str | None = None) -> dict[str, Any]:
         "outputs": str(task.outputs()),
         "auto_generated": task.auto_generated,
     }
+
+
+def describe_graph(graph: Graph) -> dict[str, Any]:
+    """Describe a graph in plain data: its tasks and edges, sorted by slug.
+
+    Values that are inputs of tasks are left out: they are the user's data.
+    """
+    slugs = graph.slugs
+    tasks = sorted(slugs, key=slugs.__getitem__)
+    parameters = graph.parameters()
+    edges = [
+        {
+            **edge.serialize(),
+            "upstream_task": {"slug": slugs[edge.upstream_task]},
+            "downstream_task": {"slug": slugs[edge.downstream_task]},
+        }
+        for edge in graph.edges
+    ]
+    edges.sort(
+        key=lambda e: (
+            e["upstream_task"]["slug"],
+            e["downstream_task"]["slug"],
+            e["key"] or "",
+            e["mapped"],
+            e["flattened"],
+        )
+    )
+    return {
+        "type": qualified_name(type(graph)),
+        "name": graph.name,
+        "parameters": [task.serialize() for task in tasks if task in parameters],
+        "tasks": [{**task.serialize(), "slug": slugs[task]} for task in tasks],
+        "edges": edges,
+        "reference_tasks": [
+            {"slug": slug} for slug in sorted(map(slugs.__getitem__, graph._reference_tasks))
+        ],
+    }
+
+
+def describe_part(part: Any) -> Any:
+    """Describe a part of a flow: by its own `serialize`, or by its type if it has none."""
+    if part is None:
+        return None
+    if hasattr(part, "serialize"):
+        return part.serialize()
+    return {"type": qualified_name(type(part))}
 
 
 def function_name(function: Callable[..., Any]) -> str:

@@ -62,6 +62,25 @@ class Edge:
         self.mapped = bool(mapped)
         self.flattened = bool(flattened)
 
+    @classmethod
+    def between(
+        cls, upstream_task: Task[Any], downstream_task: Task[Any], key: str, mapped: bool
+    ) -> Edge:
+        """Make an edge from what needs no check: two tasks and a parameter that exists.
+
+        Raises:
+            CycleError: If both ends are one task.
+        """
+        if upstream_task is downstream_task:
+            return cls(upstream_task, downstream_task)
+        edge = object.__new__(cls)
+        edge.upstream_task = upstream_task
+        edge.downstream_task = downstream_task
+        edge.key = key
+        edge.mapped = mapped
+        edge.flattened = False
+        return edge
+
     @property
     def tasks(self) -> set[Task[Any]]:
         """Both ends."""

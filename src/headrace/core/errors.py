@@ -33,6 +33,7 @@ HeadraceError
 │   └── DeserializationError           what is stored is not what its serializer writes
 ├── ResultNotImplementedError          a result that has no place to read from or write to
 ├── MissingExtraError (ImportError)    an optional package is not installed
+├── MissingProgramError (RuntimeError) a program that a feature calls is not installed
 └── TransitionError (RuntimeError)     the engine was asked for a step that cannot follow
 ```
 """
@@ -203,6 +204,23 @@ class MissingExtraError(HeadraceError, ImportError):
         self.feature = feature
         self.extra = extra
         self.package = package
+
+
+class MissingProgramError(HeadraceError, RuntimeError):
+    """A program that this feature calls is not installed, or not on the PATH.
+
+    Args:
+        feature: What was asked for, as the user wrote it.
+        program: The name of the program.
+        remedy: How to do without it, or where to get it.
+    """
+
+    def __init__(self, feature: str, program: str, remedy: str) -> None:
+        super().__init__(
+            f"{feature} needs the program {program!r}, which is not on the PATH. {remedy}"
+        )
+        self.feature = feature
+        self.program = program
 
 
 class TransitionError(HeadraceError, RuntimeError):

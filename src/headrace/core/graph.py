@@ -11,6 +11,7 @@ from headrace.core.annotations import EdgeAnnotation
 from headrace.core.building import Building, close_building, current_graph, open_building
 from headrace.core.collections import as_task, is_constant
 from headrace.core.constant import Constant
+from headrace.core.context import provide
 from headrace.core.edge import Edge, check_key
 from headrace.core.errors import (
     DuplicateSlugError,
@@ -23,6 +24,7 @@ from headrace.core.operators import OPERATORS
 from headrace.core.parameter import Parameter
 from headrace.core.settings import authoring_settings
 from headrace.core.sorting import topological_order
+from headrace.core.tags import current_tags
 from headrace.core.task import Task
 from headrace.core.views import SetView
 
@@ -30,9 +32,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
+
 __all__ = ["Graph", "Scope", "current_graph"]
 
 AnyTask = Task[Any]
+
+# Authors may ask the context what is being built, as a run asks it what is being run.
+provide("flow", current_graph)
+provide("tags", lambda: set(current_tags()))
 
 
 class Scope(Protocol):
@@ -98,8 +105,19 @@ class Graph:
         return iter(self.sorted_tasks())
 
     def __getstate__(self) -> dict[str, Any]:
-        # Blocks are open in one process only.
-        return {**self.__dict__, "_scopes": [], "_open": []}
+        # Edges know both their ends, and blocks are open in one process only.
+        state = {**self.__dict__, "_edges": list(self._edges)}
+        for derived in ("_incoming", "_outgoing", "_keys", "_sorted", "_scopes", "_open"):
+            del state[derived]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        edges = state.pop("_edges")
+        self.__dict__.update(state)
+        self._edges, self._incoming, self._outgoing, self._keys = {}, {}, {}, {}
+        self._sorted, self._scopes, self._open = None, [], []
+        for edge in edges:
+            self._connect(edge)
 
     # ----------------------------------------------------------------------------- `with graph`
 
@@ -392,27 +410,58 @@ class Graph:
         if mapped:
             self._check_mapping()
         task = as_task(task, flow=self)
+        for key in keyword_tasks or ():
+            check_key(key)
+            _check_accepts(task, key)
+        self._bind_inputs(task, keyword_tasks or {}, upstream_tasks, mapped)
+        for value in _listed(downstream_tasks, "downstream_tasks"):
+            self.add_edge(task, value, validate=False)
+        if authoring_settings().eager_edge_validation if validate is None else validate:
+            self.validate()
+
+    def bind_call(
+        self,
+        task: AnyTask,
+        inputs: Mapping[str, Any],
+        upstream_tasks: Iterable[Any] | None,
+        mapped: bool,
+    ) -> None:
+        """Add a task with the inputs of a call, which are known to fit its `run`.
+
+        Args and errors are those of `set_dependencies`.
+        """
+        if mapped:
+            self._check_mapping()
+        self._bind_inputs(task, inputs, upstream_tasks, mapped)
+        if authoring_settings().eager_edge_validation:
+            self.validate()
+
+    def _bind_inputs(
+        self,
+        task: AnyTask,
+        inputs: Mapping[str, Any],
+        upstream_tasks: Iterable[Any] | None,
+        mapped: bool,
+    ) -> None:
         edges: list[Edge] = []
         constants: dict[str, Any] = {}
-        for key, value in (keyword_tasks or {}).items():
-            if not mapped and not isinstance(value, Task | EdgeAnnotation) and is_constant(value):
+        for key, value in inputs.items():
+            if isinstance(value, Task):
+                edge = Edge.between(value, task, key, mapped)
+            elif mapped or isinstance(value, EdgeAnnotation) or not is_constant(value):
+                edge = Edge(value, task, key, mapped, flow=self)
+            else:
                 constants[key] = value
                 continue
-            edge = Edge(value, task, key, mapped, flow=self)
-            upstream = edge.upstream_task
             if self._is_inlined(edge):
-                constants[key] = upstream.value  # type: ignore[attr-defined]
+                constants[key] = edge.upstream_task.value  # type: ignore[attr-defined]
             else:
-                self.add_task(upstream)
                 edges.append(edge)
-        for value in _listed(upstream_tasks, "upstream_tasks"):
-            edge = Edge(value, task, None, mapped, flow=self)
-            self.add_task(edge.upstream_task)
-            edges.append(edge)
-        if keyword_tasks:
-            for key in keyword_tasks:
-                check_key(key)
-                _check_accepts(task, key)
+        if upstream_tasks is not None:
+            edges += [
+                Edge(value, task, None, mapped, flow=self)
+                for value in _listed(upstream_tasks, "upstream_tasks")
+            ]
         if edges or constants:
             self._check_downstream(task)
             if task in self._incoming or task in self.constants:
@@ -421,15 +470,15 @@ class Graph:
                         self._check_key_is_free(task, edge.key, edge)
                 for key in constants:
                     self._check_key_is_free(task, key, None)
+        slugs = self.slugs
+        for edge in edges:
+            if edge.upstream_task not in slugs:
+                self.add_task(edge.upstream_task)
         self.add_task(task)
         if constants:
             self.constants[task].update(constants)
         for edge in edges:
             self._connect(edge)
-        for value in _listed(downstream_tasks, "downstream_tasks"):
-            self.add_edge(task, value, validate=False)
-        if authoring_settings().eager_edge_validation if validate is None else validate:
-            self.validate()
 
     def add_operation(
         self, operator: str, operands: Sequence[Any], task_args: Mapping[str, Any]

@@ -383,7 +383,8 @@ class Task(Expression, Generic[R_co]):
         Returns:
             This task.
         """
-        inputs = self._run_signature().bind(self.name, args, kwargs)
+        signature = self._run_signature()
+        inputs = signature.bind(self.name, args, kwargs)
         graph = flow or current_graph()
         if graph is None:
             raise NotInFlowError(
@@ -393,9 +394,11 @@ class Task(Expression, Generic[R_co]):
         tags = current_tags()
         if tags:
             self.tags.update(tags)
-        graph.set_dependencies(
-            self, upstream_tasks=upstream_tasks, keyword_tasks=inputs, mapped=mapped
-        )
+        if signature.any_keyword:
+            # Keywords that are no parameters may not even be identifiers.
+            graph.set_dependencies(self, upstream_tasks, (), inputs, mapped)
+        else:
+            graph.bind_call(self, inputs, upstream_tasks, mapped)
         return self
 
     def map(

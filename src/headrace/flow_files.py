@@ -1,0 +1,95 @@
+"""Flows in files: pickled whole, with their code."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+from headrace.config import config
+from headrace.core.errors import FlowError, SerializationError
+
+if TYPE_CHECKING:
+    from headrace.core.graph import Graph
+
+#: What the names of files of flows end with.
+SUFFIX = ".headrace"
+
+
+def save_flow(flow: Graph, fpath: str | os.PathLike[str] | None = None) -> str:
+    """Pickle a flow to a file.
+
+    Args:
+        flow: The flow.
+        fpath: The file; by default one named after the flow, in the folder `flows` of the home
+            directory that is configured.
+
+    Returns:
+        The absolute path of the file.
+
+    Raises:
+        SerializationError: If something in the flow cannot be pickled.
+    """
+    import cloudpickle
+
+    path = _path_of_name(flow.name) if fpath is None else os.path.abspath(os.fspath(fpath))
+    try:
+        data = cloudpickle.dumps(flow)
+    except (
+        Exception
+    ) as error:  # pickling runs code of every object in the flow, which raises anything
+        raise SerializationError(
+            f"{flow!r} cannot be saved, because something in it cannot be pickled: {error}. Make "
+            "such things (connections, locks, open files) inside the tasks that use them."
+        ) from error
+    if fpath is None:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+    # A file of the final name is always complete, even if this process ends while it writes.
+    part = f"{path}.{os.getpid()}.part"
+    try:
+        with open(part, "wb") as file:
+            file.write(data)
+        os.replace(part, path)
+    except BaseException:
+        if os.path.exists(part):
+            os.unlink(part)
+        raise
+    return path
+
+
+def load_flow(fpath: str | os.PathLike[str]) -> Any:
+    """Read what `save_flow` has written. Loading runs code: trust the file.
+
+    Args:
+        fpath: The path of the file, or the name of a flow that was saved without a path.
+
+    Returns:
+        The flow.
+
+    Raises:
+        FlowError: If there is no such file, or it cannot be read.
+    """
+    import cloudpickle
+
+    given = os.fspath(fpath)
+    path = given if os.path.isfile(given) else _path_of_name(given)
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except FileNotFoundError as error:
+        raise FlowError(
+            f"There is no flow {given!r}: neither a file of this name nor {path} exists. Save it "
+            "first, with flow.save()."
+        ) from error
+    try:
+        return cloudpickle.loads(data)
+    except Exception as error:  # unpickling runs code of the file's author, which raises anything
+        raise FlowError(
+            f"The flow in {path} cannot be loaded: {error!r}. It has to be loaded where the "
+            "modules that it was built with can be imported."
+        ) from error
+
+
+def _path_of_name(name: str) -> str:
+    slug = re.sub(r"[^\w.-]+", "-", name.lower()).strip("-") or "flow"
+    return os.path.join(os.path.expanduser(config.home_dir), "flows", slug + SUFFIX)
