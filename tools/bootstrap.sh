@@ -5,7 +5,8 @@
 # date; one that already matches the lock costs a few milliseconds.
 #
 #   VENV    where the environment is (default .venv)
-#   PYTHON  the interpreter that makes it (default: the first of python3, python3.13 … 3.11 that is new enough)
+#   PYTHON  the interpreter that makes it, or its version, as in 3.12 (default: the first that is new
+#           enough of python3, 3.13, 3.12 and 3.11)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -22,15 +23,25 @@ is_current() {
     [ "$(cat "$venv/.installed-$1" 2>/dev/null)" = "$(fingerprint "$1")" ]
 }
 
+# Where an interpreter may be: on PATH, or put aside by pyenv.
+candidates() {
+    case $1 in
+    [0-9]*) echo "python$1" "${PYENV_ROOT:-$HOME/.pyenv}/versions/$1".*/bin/python ;;
+    *) echo "$1" ;;
+    esac
+}
+
 find_python() {
-    local candidate
-    for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11}; do
-        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-            echo "$candidate"
-            return
-        fi
+    local wanted candidate
+    for wanted in ${PYTHON:-python3 3.13 3.12 3.11}; do
+        for candidate in $(candidates "$wanted"); do
+            if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+                echo "$candidate"
+                return
+            fi
+        done
     done
-    echo "no Python 3.11 or newer was found (tried: ${PYTHON:-python3 python3.13 python3.12 python3.11});" \
+    echo "no Python 3.11 or newer was found (tried ${PYTHON:-python3, 3.13, 3.12 and 3.11});" \
         "install one, or name it: make PYTHON=/path/to/python3" >&2
     return 1
 }
