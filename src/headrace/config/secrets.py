@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Any
 
@@ -64,6 +63,8 @@ class Secret:
             )
         if not isinstance(value, str | bytes | bytearray):
             return value
+        import json
+
         try:
             return json.loads(value)
         except ValueError:

@@ -7,7 +7,13 @@ from collections.abc import Mapping
 from threading import Lock
 from typing import Any, ClassVar, NoReturn
 
-from headrace.core.errors import LocationError, MissingExtraError, ResultError, ResultNotFound
+from headrace.core.errors import (
+    HeadraceError,
+    LocationError,
+    MissingExtraError,
+    ResultError,
+    ResultNotFound,
+)
 from headrace.results.stored import StoredResult
 
 _connections: dict[tuple[int, str, str], Any] = {}
@@ -42,15 +48,17 @@ class ObjectStoreResult(StoredResult):
         return {}
 
     def _store(self, location: str, data: bytes) -> str:
+        place = self._object(location)
         try:
-            self._files().pipe_file(self._object(location), data, **self._write_options())
+            self._files().pipe_file(place, data, **self._write_options())
         except Exception as error:  # noqa: BLE001 - three clouds' errors have no root of their own
             self._fail(location, "written to", error)
         return location
 
     def _load(self, location: str) -> bytes:
+        place = self._object(location)
         try:
-            data: bytes = self._files().cat_file(self._object(location))
+            data: bytes = self._files().cat_file(place)
         except FileNotFoundError as error:
             raise ResultNotFound(f"Nothing is stored at {self._shown(location)}.") from error
         except Exception as error:  # noqa: BLE001 - likewise
@@ -58,8 +66,9 @@ class ObjectStoreResult(StoredResult):
         return data
 
     def _has(self, location: str) -> bool:
+        place = self._object(location)
         try:
-            kind: str = self._files().info(self._object(location))["type"]
+            kind: str = self._files().info(place)["type"]
         except FileNotFoundError:
             return False
         except Exception as error:  # noqa: BLE001 - likewise
@@ -93,7 +102,7 @@ class ObjectStoreResult(StoredResult):
         return f"{location} in {self._bucket()}"
 
     def _fail(self, location: str, what: str, error: Exception) -> NoReturn:
-        if isinstance(error, ResultError | MissingExtraError):
+        if isinstance(error, HeadraceError):
             raise error
         raise ResultError(
             f"{type(self).__name__}: {self._bucket()} cannot be {what} for {location}: "
