@@ -9,7 +9,9 @@ HeadraceError
 │   ├── DuplicateSlugError             two tasks claim one slug
 │   ├── EdgeError                      two tasks cannot be connected in this way
 │   ├── ParameterError                 a parameter is unknown, missing or doubled
-│   └── NotInFlowError                 a task is called, or named, outside its flow
+│   ├── NotInFlowError                 a task is called, or named, outside its flow
+│   └── LoadError                      a file or module does not give the flow that is asked for
+│       └── FileOfFlowsNotFound (FileNotFoundError)  there is no such file
 ├── TaskDefinitionError (ValueError)   a task's settings or its run signature cannot be used
 ├── ArgumentError (TypeError)          the arguments of a call do not fit the task's run
 ├── MappingError (TypeError)           a value that a task cannot be mapped over
@@ -67,6 +69,14 @@ class ParameterError(FlowError):
 
 class NotInFlowError(FlowError):
     """A task was called outside a flow, or is not part of the flow that was asked."""
+
+
+class LoadError(FlowError):
+    """A file or a module does not give the flow that is asked of it."""
+
+
+class FileOfFlowsNotFound(LoadError, FileNotFoundError):
+    """There is no file of this name that a flow could be loaded from."""
 
 
 class TaskDefinitionError(HeadraceError, ValueError):
@@ -156,11 +166,13 @@ class ValueLost(ExecutorError):
 
     Args:
         worker: The worker's address or process id, as the executor knows it.
+        keys: The keys of the submissions that had kept what is lost.
     """
 
-    def __init__(self, worker: str) -> None:
+    def __init__(self, worker: str, keys: tuple[str, ...] = ()) -> None:
         super().__init__(f"A value was lost with worker {worker}.")
         self.worker = worker
+        self.keys = keys
 
 
 class SerializationError(HeadraceError, TypeError):
