@@ -106,6 +106,8 @@ class FlowMachine:
         self._settle_later: deque[Node] = deque()
         roots = [node for node in nodes.values() if node.waiting == 0]
         self._ready.extend(reversed(roots))
+        #: How many runs are ready, or were until something overtook them.
+        self.ready_count = len(roots)
         for task, state in self._given.items():
             self._begin_with(nodes[task], state)
 
@@ -126,6 +128,7 @@ class FlowMachine:
             self._settle(self._settle_later.popleft())
         ready = self._ready
         while ready:
+            self.ready_count -= 1
             top = ready[-1]
             if type(top) is _Span:
                 child = top.next
@@ -155,6 +158,10 @@ class FlowMachine:
                 return self._decide_map(node)
             clean = node.dirty == 0
         else:
+            assert node.children is not None
+            before = node.children[child]
+            if before is not None and before.is_finished():
+                return None  # it ended meanwhile, as a part of a chunk
             clean = node.dirty == 0 and all(map(_is_clean, node.states_above(child)))
         if clean and node.trigger is all_successful:
             return Command(node, child)
@@ -217,6 +224,10 @@ class FlowMachine:
         """Return, once, the state that a run begins with; None for a plain first run."""
         begin = self._begin
         return begin.pop((node, child), None) if begin else None
+
+    def begins(self, node: Node, child: int) -> bool:
+        """Tell whether a run has a state to begin with: it is no plain first run."""
+        return (node, child) in self._begin
 
     # -- events in ------------------------------------------------------------------------
 
@@ -291,7 +302,7 @@ class FlowMachine:
                 continue
             waiting[child] -= 1
             if not waiting[child]:
-                self._ready.append((dependent, child))
+                self.put_back(dependent, child)
 
     def _settle(self, node: Node) -> None:
         """Tell the nodes that wait for this one as a whole that it is finished."""
@@ -315,7 +326,7 @@ class FlowMachine:
             node.dirty += 1
         node.waiting -= 1
         if node.waiting == 0 and not (node.state is not None and node.state.is_finished()):
-            self._ready.append(node)
+            self.put_back(node, NOT_A_CHILD)
 
     def _expand(self, node: Node, state: Mapped) -> None:
         """Make the children of a mapped task, and start those whose upstream is finished."""
@@ -342,14 +353,27 @@ class FlowMachine:
                 node.open_children -= 1
             else:
                 self._begin[node, child] = child_state
-        for dependent in reversed(node.child_dependents):
-            self._release(dependent, clean=True)
         if node.open_children == 0:
+            self._expand_dependents(node)
             self._settle(node)
             return
         if not node.by_child and not reused:
             self._ready.append(_Span(node, width))
-            return
+            self.ready_count += width
+        else:
+            self._start_children(node, width)
+        self._expand_dependents(node)
+
+    def _expand_dependents(self, node: Node) -> None:
+        # After the children, so on top of them: whoever is mapped over them is expanded before the
+        # first one runs, and can follow each of them at once.
+        for dependent in reversed(node.child_dependents):
+            self._release(dependent, clean=True)
+
+    def _start_children(self, node: Node, width: int) -> None:
+        """Make ready the children whose own upstream children are finished."""
+        children = node.children
+        assert children is not None
         waiting: MutableSequence[int] = (
             bytearray(width) if len(node.by_child) < 256 else [0] * width
         )
@@ -361,11 +385,9 @@ class FlowMachine:
                 if above is None or not above.is_finished():
                     waiting[child] += 1
         node.child_waiting = waiting
-        self._ready.extend(
-            (node, child)
-            for child in range(width - 1, -1, -1)
-            if not waiting[child] and children[child] is None
-        )
+        for child in range(width - 1, -1, -1):
+            if not waiting[child] and children[child] is None:
+                self.put_back(node, child)
 
     def _hold(self, node: Node, child: int, state: State) -> None:
         """Keep a run that is to go on later, and set a timer if it says when."""
@@ -392,7 +414,7 @@ class FlowMachine:
             if isinstance(held, Paused):
                 # A pause with a time is over when the time comes: nobody has to say so.
                 self._begin[node, child] = Resume("The pause is over.")
-            self._ready.append(node if child < 0 else (node, child))
+            self.put_back(node, child)
 
     def reopen(self, node: Node, child: int, state: State) -> None:
         """Take back the end of a run whose value was lost, so that it runs again.
@@ -416,26 +438,27 @@ class FlowMachine:
         self._begin[node, child] = state
         self.put_back(node, child)
 
-    def put_back(self, node: Node, child: int) -> None:
-        """Make a run ready again that was taken but not started."""
+    def put_back(self, node: Node, child: int, begin: State | None = None) -> None:
+        """Make a run ready: for the first time, or again if it was taken but not started.
+
+        Args:
+            node: The task's node.
+            child: The map index; `NOT_A_CHILD` for a task that is not mapped.
+            begin: The state it begins with, if that has been asked for already.
+        """
+        if begin is not None:
+            self._begin[node, child] = begin
         self._ready.append(node if child < 0 else (node, child))
+        self.ready_count += 1
 
     def cancel(self, reason: str) -> None:
         """Start nothing more. What is running ends as its executor reports it."""
         self.cancelled = reason
         self._ready.clear()
         self._timers.clear()
+        self.ready_count = 0
 
     # -- what there is --------------------------------------------------------------------
-
-    def ready_count(self, most: int) -> int:
-        """Count what is ready, up to about `most`."""
-        count = 0
-        for item in reversed(self._ready):
-            count += item.stop - item.next if type(item) is _Span else 1
-            if count >= most:
-                break
-        return count
 
     def unfinished(self) -> Iterable[Node]:
         """Yield the nodes that are not finished."""

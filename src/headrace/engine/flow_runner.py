@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.config import config
 from headrace.config.logging import get_logger
-from headrace.core.context import FlowRunContext, Scope, current
+from headrace.core.context import FlowRunContext, Overlay, Scope, current
 from headrace.core.errors import FlowError, ParameterError
 from headrace.core.now import now
 from headrace.core.signals import EndRun, StateSignal
@@ -118,7 +118,7 @@ class FlowRunner:
                 task_contexts,
                 patience,
             )
-            self._perform(run, executor)
+            self._perform(run, executor, wanted)
             return self._end(running, machine, wanted)
         except EndRun as end:
             return end.state
@@ -145,8 +145,8 @@ class FlowRunner:
             )
 
     def _scope(self, parameters: dict[str, Any], context: Mapping[str, Any]) -> FlowRunContext:
-        extras = dict(context)
         below: Scope = current.get()
+        extras = {**_set_by_hand(below), **context}
         run_id = extras.pop("flow_run_id", None) or _new_id()
         return FlowRunContext(
             flow_name=self.flow.name,
@@ -180,8 +180,11 @@ class FlowRunner:
             raise EndRun(running)  # a handler has other plans
         return running
 
-    def _perform(self, run: Run, executor: Executor) -> None:
-        """Do what the machine says until it has nothing more to say, or the user interrupts."""
+    def _perform(self, run: Run, executor: Executor, wanted: list[Task[Any]]) -> None:
+        """Do what the machine says until it has nothing more to say, or the user interrupts.
+
+        The values of the tasks that are wanted are brought here, wherever they were computed.
+        """
         with executor.start():
             try:
                 with interruptible():
@@ -190,7 +193,9 @@ class FlowRunner:
                     else:
                         from headrace.engine.dispatcher import Dispatcher
 
-                        Dispatcher(run, executor).perform()
+                        dispatcher = Dispatcher(run, executor)
+                        dispatcher.perform()
+                        dispatcher.collect(run.machine.nodes[task] for task in wanted)
             except KeyboardInterrupt as interrupt:
                 reason = str(interrupt) or "The run was interrupted."
                 self.logger.warning("%s The flow run is cancelled.", reason)
@@ -295,6 +300,16 @@ def check_parameters(flow: Flow, parameters: Mapping[str, Any]) -> dict[str, Any
         )
     defaults = {p.name: p.default for p in known.values() if not p.required}
     return {**defaults, **parameters}
+
+
+def _set_by_hand(scope: Scope | None) -> dict[str, Any]:
+    """Return the context keys that a user has set around the run: they go wherever its tasks go."""
+    keys: dict[str, Any] = {}
+    while scope is not None:
+        if isinstance(scope, Overlay):
+            keys = {**scope.values, **keys}
+        scope = scope.parent
+    return keys
 
 
 def _new_id() -> str:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
-from headrace.core.states import Mapped, State, Success
+from headrace.core.states import Failed, Mapped, State, Success
 from headrace.engine.plan import CHILD, FLAT, INNER_LENGTHS, ITEM, NO_MEASURE, Input, Node
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from headrace.core.edge import Edge
+    from headrace.core.task import Task
 
 
 class Inputs:
@@ -45,7 +48,7 @@ class Inputs:
             # A mapped upstream that never got children has nothing to give to this child.
             above = None if upstream.children is None else upstream.children[child]
             return None if above is None else above.result
-        value = None if state is None else state.result
+        value: Any = None if state is None else state.result
         if how >= FLAT:
             value = self._flat(upstream, value)
             how -= FLAT
@@ -57,10 +60,12 @@ class Inputs:
         """Return a value with one level taken out; kept, as every child of a map asks for it."""
         if upstream not in self._flattened:
             if upstream.children is None:
-                self._flattened[upstream] = _flatten(value)
+                self._flattened[upstream] = flatten(value)
             else:
-                self._flattened[upstream] = flatten_children(
-                    [child for child in upstream.children if child is not None]
+                assert upstream.lengths is not None
+                self._flattened[upstream] = opened(
+                    [None if child is None else child.result for child in upstream.children],
+                    upstream.lengths,
                 )
         return self._flattened[upstream]
 
@@ -98,7 +103,7 @@ def _with_value(state: State | None, value: Any) -> State:
     return twin
 
 
-def _flatten(value: Any) -> Any:
+def flatten(value: Any) -> Any:
     """Take one level out of a sequence; what is not nested stays as it is."""
     try:
         return [item for inner in value for item in inner]
@@ -106,44 +111,68 @@ def _flatten(value: Any) -> Any:
         return value
 
 
-def flatten_children(children: list[State]) -> list[Any]:
+def opened(values: list[Any], lengths: Sequence[int | None]) -> list[Any]:
     """Take one level out of the values of mapped children.
 
-    A child that has nothing to open (a failed one, a number) stands for itself.
+    Args:
+        values: The values.
+        lengths: How many items each has; None for one that has nothing to open (a failed child's
+            exception, a number), which stands for itself.
     """
     flat: list[Any] = []
-    for child in children:
-        if length_of(child) is None:
-            flat.append(child.result)
+    for value, length in zip(values, lengths, strict=True):
+        if length is None:
+            flat.append(value)
         else:
-            flat.extend(child.result)
+            flat.extend(value)
     return flat
+
+
+def items_in(value: Any) -> int | None:
+    """Return how many items a value has to be mapped over; None if it is no sequence."""
+    if not hasattr(value, "__getitem__") or not hasattr(value, "__len__"):
+        return None
+    return len(value)
 
 
 def length_of(state: State) -> int | None:
     """Return how many items a successful state's value has to be mapped over; None if none."""
     if not state.is_successful() or state.is_skipped():
         return None
-    value = state.result
-    if not hasattr(value, "__getitem__") or not hasattr(value, "__len__"):
-        return None
-    return len(value)
+    return items_in(state.result)
 
 
-def measure(node: Node, child: int, state: State) -> tuple[int | None, list[int | None] | None]:
-    """Return what the machine must know of a value, as `node.measure` asks.
+def measure(asked: int, child: int, state: State) -> tuple[int | None, list[int | None] | None]:
+    """Return what the machine must know of a value.
+
+    Args:
+        asked: `Node.measure` of the task.
+        child: The map index; `NOT_A_CHILD` for a task that is not mapped.
+        state: The state in which the run ended.
 
     Returns:
         The number of items, and of each item the number of its own; None for what is not asked
-        for or does not have any.
+        for or is not there.
     """
-    if node.measure == NO_MEASURE or not state.is_successful():
+    if asked == NO_MEASURE or not state.is_successful():
         return None, None
     length = length_of(state)
-    if child >= 0 or node.measure < INNER_LENGTHS:
+    if child >= 0 or asked < INNER_LENGTHS:
         return length, None
     try:
         inner: list[int | None] = [len(item) for item in state.result]
     except TypeError:
         return length, None
     return length, inner
+
+
+def unbindable(task: Task[Any], name: str, error: Exception) -> State:
+    """Return the state of a run whose inputs cannot be taken from its upstream values.
+
+    Args:
+        task: The task.
+        name: Its name, with the map index if it is mapped.
+        error: What went wrong, as a rule in a sequence of the user's own.
+    """
+    task.logger.error("Task '%s': its inputs cannot be had: %r", name, error, exc_info=error)
+    return Failed(f"The inputs of {name!r} cannot be had: {error!r}", result=error)

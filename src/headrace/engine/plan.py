@@ -59,6 +59,7 @@ class Node:
         task: The task.
         slug: Its slug in the flow.
         constants: Its arguments that are known before the run.
+        index: Its place in the plan: larger than that of any of its upstream nodes.
 
     Attributes:
         inputs: Its edges, in the order in which they were made.
@@ -99,6 +100,7 @@ class Node:
         "flat",
         "flat_dependents",
         "flat_index",
+        "index",
         "inputs",
         "length",
         "lengths",
@@ -117,8 +119,11 @@ class Node:
         "whole",
     )
 
-    def __init__(self, task: Task[Any], slug: str, constants: Mapping[str, Any]) -> None:
+    def __init__(
+        self, task: Task[Any], slug: str, constants: Mapping[str, Any], index: int
+    ) -> None:
         self.task = task
+        self.index = index
         self.slug = slug
         self.constants = constants
         self.trigger: Callable[..., bool] = task.trigger
@@ -227,7 +232,7 @@ def plan(graph: Graph) -> dict[Task[Any], Node]:
     nodes: dict[Task[Any], Node] = {}
     nothing: Mapping[str, Any] = {}
     for task in graph.sorted_tasks():
-        node = Node(task, slugs[task], constants.get(task) or nothing)
+        node = Node(task, slugs[task], constants.get(task) or nothing, len(nodes))
         edges = graph.incoming(task)
         if edges:
             _connect(node, edges, nodes)
@@ -261,8 +266,8 @@ def _connect(node: Node, edges: Sequence[Edge], nodes: Mapping[Task[Any], Node])
             how = GATHER if upstream.mapped else WHOLE
         if edge.flattened:
             how += FLAT
-            if edge.mapped:
-                # Mapping over a flattened value needs to know how it will come apart.
+            if edge.mapped or upstream.mapped:
+                # Who takes a value apart needs to know where it comes apart.
                 upstream.measure = max(
                     upstream.measure, LENGTH if upstream.mapped else INNER_LENGTHS
                 )

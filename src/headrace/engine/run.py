@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.core.context import FlowRunContext, Overlay, Scope, TaskRunContext, current
 from headrace.core.now import is_replaced, now
-from headrace.core.states import Failed, State
-from headrace.engine.inputs import Inputs, measure
+from headrace.core.states import State
+from headrace.engine.inputs import Inputs, measure, unbindable
 from headrace.engine.plan import Node
 from headrace.engine.task_runner import TaskRunner, begin_scope, is_plain, run_plain
 
@@ -76,8 +76,8 @@ class Run:
         scope = self.task_scope(node, child, begin)
         try:
             arguments = {} if decided is not None else self.inputs.bind(node, child)
-        except Exception as error:  # a user's own sequence may raise anything
-            return unbindable(node, child, error)
+        except Exception as error:  # noqa: BLE001 - a user's own sequence may raise anything
+            return unbindable(node.task, node.name_of(child), error)
         if node.plain and decided is None and (begin is None or not begin.is_cached()):
             return run_plain(node.task, arguments, scope)
         return self.runner(node.task).execute(
@@ -97,7 +97,7 @@ class Run:
     def finish(self, node: Node, child: int, state: State) -> None:
         """Tell the machine how a run ended whose value is in this process."""
         if node.measure:
-            length, lengths = measure(node, child, state)
+            length, lengths = measure(node.measure, child, state)
             self.machine.finish(node, child, state, length, lengths)
         else:
             self.machine.finish(node, child, state)
@@ -121,14 +121,6 @@ class Run:
         if is_replaced() and due is not None:
             moment = max(moment, moment.fromtimestamp(due, moment.tzinfo))
         self.machine.wake(moment)
-
-
-def unbindable(node: Node, child: int, error: Exception) -> State:
-    """Return the state of a run whose inputs cannot be taken from its upstream values."""
-    node.task.logger.error(
-        "Task '%s': its inputs cannot be had: %r", node.name_of(child), error, exc_info=error
-    )
-    return Failed(f"The inputs of {node.name_of(child)!r} cannot be had: {error!r}", result=error)
 
 
 def run_inline(run: Run) -> None:

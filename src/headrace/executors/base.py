@@ -86,15 +86,13 @@ class Ended:
         error: Why it did not run to its end, if it did not: `ExecutionLost` if its worker died,
             `ValueLost` if what it needed had died with a worker, `SerializationError` if it could
             not travel, anything else if the call raised it.
-        handle: By which later submissions name what it kept; None if it kept nothing.
     """
 
-    __slots__ = ("error", "handle", "key")
+    __slots__ = ("error", "key")
 
-    def __init__(self, key: str, error: BaseException | None = None, handle: Any = None) -> None:
+    def __init__(self, key: str, error: BaseException | None = None) -> None:
         self.key = key
         self.error = error
-        self.handle = handle
 
 
 Event = Report | Ended
@@ -110,12 +108,15 @@ class Executor:
         leaves_process: Whether payloads and results must be picklable.
         chunk_seconds: How much work one submission should hold, since handing over a call costs
             more than a short task; 0 for never more than one task.
+        queue_depth: How many submissions each slot should have in hand, the one that runs
+            included, so that it never waits for the next.
     """
 
     inline: bool = False
     keeps_values: bool = False
     leaves_process: bool = False
     chunk_seconds: float = 0.0
+    queue_depth: int = 2
 
     @property
     def logger(self) -> logging.Logger:
@@ -172,13 +173,17 @@ class Executor:
 
     def submit_batch(
         self, submissions: Sequence[Submission], channel: Callable[[Event], None]
-    ) -> None:
+    ) -> Sequence[Any]:
         """Have all these calls made, and report them.
 
         Args:
             submissions: The calls.
             channel: Takes, from any thread, any number of `Report`s of each submission and then
                 exactly one `Ended`.
+
+        Returns:
+            For each submission a handle, by which later ones name what it kept; None where
+            nothing is ever kept.
         """
         for submission in submissions:
             try:
@@ -191,20 +196,22 @@ class Executor:
                 channel(Ended(submission.key, error))
                 continue
             future.add_done_callback(_reporter(submission.key, channel))
+        return [None] * len(submissions)
 
     def gather(self, handles: Sequence[Any]) -> list[Any]:
         """Bring what submissions have kept to the caller.
 
         Args:
-            handles: Handles from `Ended`.
+            handles: Handles from `submit_batch`.
 
         Returns:
-            What each kept; `ValueLost` (as a value) for one that is gone.
+            For each handle what its submission kept, by position; a `ValueLost` (returned, not
+            raised) for one that is gone.
         """
         raise _undefined(self, "gather")
 
-    def release(self, handle: Any) -> None:
-        """Let go of what a submission has kept: nobody needs it any more."""
+    def release(self, handles: Sequence[Any]) -> None:
+        """Let go of what submissions have kept: nobody needs it any more."""
 
     def cancel(self) -> None:
         """Ask all calls to stop: what has not begun never does, what runs is interrupted.

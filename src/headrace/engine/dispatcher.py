@@ -1,0 +1,378 @@
+"""Performs the commands of a flow run by an executor that runs elsewhere.
+
+Ready runs go out in chunks, a few for each slot; events come back over the channel and go into the
+machine. The dispatcher is the only one who talks to both.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from headrace.config.logging import get_logger
+from headrace.core.constant import Constant
+from headrace.core.context import current
+from headrace.core.errors import ExecutionLost, SerializationError, ValueLost
+from headrace.core.now import timestamp
+from headrace.core.parameter import Parameter
+from headrace.core.states import Cancelled, Failed, Retrying, State
+from headrace.engine.chunk import Chunk, Outcome, run_chunk
+from headrace.engine.packing import Flight, Item, Packer
+from headrace.engine.portable import run_portable, unpack
+from headrace.executors.base import Event, Report, Submission
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from headrace.engine.flow_machine import Command
+    from headrace.engine.plan import Node
+    from headrace.engine.run import Run
+    from headrace.executors.base import Executor
+
+MOST_LOSSES = 3  #: workers that one task run may lose before it is blamed for it
+GRACE_SECONDS = 5.0  #: what running tasks get to end in when the run is cancelled
+
+
+class Dispatcher:
+    """Performs one flow run.
+
+    Args:
+        run: The flow run.
+        executor: A started executor that is not inline.
+    """
+
+    def __init__(self, run: Run, executor: Executor) -> None:
+        self._run = run
+        self._machine = run.machine
+        self._executor = executor
+        leaves = executor.leaves_process
+        self._call = run_portable if leaves else run_chunk
+        level = logging.getLogger("headrace").getEffectiveLevel() if leaves else None
+        self._packer = Packer(run, executor.chunk_seconds, level)
+        self._channel: SimpleQueue[Event] = SimpleQueue()
+        self._flights: dict[str, Flight] = {}
+        self._under_way: set[Item] = set()
+        #: Runs that the machine has commanded while they were under way already, fused.
+        self._wanted: set[Item] = set()
+        #: Runs that were fused and have ended unfinished, before the machine has commanded them.
+        self._overtaken: set[Item] = set()
+        self._losses: dict[Item, int] = {}
+        #: Runs that wait until lost values are made anew: of each such run, who waits for it.
+        self._blocked: dict[Item, list[Item]] = {}
+        self._left_over: Command | None = None
+
+    def perform(self) -> None:
+        """Perform all commands, until the machine has no more."""
+        token = current.set(self._run.scope)
+        try:
+            while self._fill() or self._flights or self._wait_for_timer():
+                if self._flights:
+                    self._handle_next(self._run.due_in())
+        except KeyboardInterrupt as interrupt:
+            self._cancel(str(interrupt) or "The run was interrupted.")
+        finally:
+            current.reset(token)
+
+    def collect(self, nodes: Iterable[Node]) -> None:
+        """Bring the values of these tasks here that have stayed where they were computed."""
+        kept = self._packer.kept
+        items = [
+            (item, *kept[item])
+            for node in nodes
+            for item in ((node, child) for child in range(-1, node.width))
+            if item in kept
+        ]
+        flights = list(dict.fromkeys(flight for _, flight, _ in items))
+        if not flights:
+            return
+        values = self._executor.gather([flight.handle for flight in flights])
+        by_flight = dict(zip(flights, values, strict=True))
+        for (node, child), flight, position in items:
+            state = node.state_of(child)
+            value = by_flight[flight]
+            if state is None or not state.is_successful():
+                continue
+            stored = state.stored
+            if not isinstance(value, ValueLost):
+                state.result = (
+                    value[position] if stored is None else stored.from_value(value[position])
+                )
+            elif stored is not None and stored.location is not None:
+                state.load_result()
+            else:
+                # It succeeded, and nobody needs the value to go on: it is not run again for show.
+                state.message = f"{state.message} {value}"
+                state.result = value
+        self._executor.release([flight.handle for flight in flights])
+
+    # -- out ------------------------------------------------------------------------------
+
+    def _fill(self) -> bool:
+        """Hand over as much as the executor should have in hand; tell whether it was anything."""
+        executor = self._executor
+        slots = executor.slots
+        batch: list[Submission] = []
+        flights: list[Flight] = []
+        room = slots * executor.queue_depth - len(self._flights)
+        while room > 0:
+            command = self._take()
+            if command is None:
+                break
+            flight, chunk, self._left_over = self._packer.pack(
+                command, self._take, self._machine.ready_count, slots
+            )
+            self._flights[flight.key] = flight
+            self._under_way.update(flight.items)
+            flights.append(flight)
+            batch.append(_submission(flight, chunk, self._call))
+            room -= 1
+        if batch:
+            handles = executor.submit_batch(batch, self._channel.put)
+            for flight, handle in zip(flights, handles, strict=True):
+                flight.handle = handle
+        return bool(batch)
+
+    def _take(self) -> Command | None:
+        """Return the next command that is to go out."""
+        command, self._left_over = self._left_over, None
+        while True:
+            if command is None:
+                command = self._machine.take()
+            if command is None:
+                return None
+            item = (command.node, command.child)
+            if item in self._under_way:
+                self._wanted.add(item)
+            elif item in self._overtaken:
+                self._overtaken.discard(item)
+            elif command.node.plain and isinstance(command.node.task, Parameter | Constant):
+                # What they give is here: sending them anywhere would only take time.
+                self._run.finish(*item, self._run.execute(command))
+            elif not self._is_blocked(item):
+                return command
+            command = None
+
+    # -- in -------------------------------------------------------------------------------
+
+    def _handle_next(self, patience: float | None) -> None:
+        """Wait for the next event, not longer than until a timer is due; handle what has come."""
+        try:
+            event = self._channel.get(timeout=patience)
+        except Empty:
+            self._run.wake()
+            return
+        self._handle(event)
+        while True:
+            try:
+                event = self._channel.get_nowait()
+            except Empty:
+                return
+            self._handle(event)
+
+    def _handle(self, event: Event) -> None:
+        flight = self._flights.get(event.key)
+        if flight is None:
+            return  # of a submission that is over: an echo
+        if isinstance(event, Report):
+            for part in event.reports:
+                report = unpack(part)
+                if isinstance(report, Outcome):
+                    self._report(flight, report)
+                else:
+                    report.replay()
+            return
+        del self._flights[event.key]
+        left = [flight.items[position] for position in sorted(flight.open)]
+        self._under_way.difference_update(left)
+        if event.error is None:
+            self._hand_back(flight, left)
+        elif isinstance(event.error, ValueLost):
+            self._make_anew(flight, event.error, left)
+        elif isinstance(event.error, ExecutionLost):
+            self._lose(flight, event.error, left)
+        elif self._machine.cancelled is not None or isinstance(event.error, KeyboardInterrupt):
+            self._end(flight, left, Cancelled("The task was stopped."))
+        elif len(flight.items) > 1 and isinstance(event.error, SerializationError):
+            # One of them cannot travel. Which one shows when each travels alone.
+            self._packer.alone.update(left)
+            self._hand_back(flight, left)
+        else:
+            self._end(flight, left, Failed(str(event.error), result=event.error))
+
+    def _report(self, flight: Flight, outcome: Outcome) -> None:
+        position = outcome.position
+        if position not in flight.open:
+            return  # it came twice
+        flight.open.discard(position)
+        item = flight.items[position]
+        node, child = item
+        state = outcome.state
+        if outcome.kept:
+            self._packer.kept[item] = (flight, position)
+            self._packer.kept_nodes.add(node)
+        self._packer.measured(node, outcome.seconds)
+        self._under_way.discard(item)
+        if item in self._wanted:
+            self._wanted.discard(item)
+        elif item in flight.fused and not state.is_finished():
+            self._overtaken.add(item)
+        self._machine.finish(node, child, state, outcome.length, outcome.lengths)
+        if self._blocked and state.is_finished():
+            self._unblock(item)
+
+    def _hand_back(self, flight: Flight, items: Iterable[Item]) -> None:
+        """Make runs ready again that were not started; a fused one only if its turn has come."""
+        for item in reversed(list(items)):
+            if self._was_commanded(flight, item):
+                self._machine.put_back(*item, flight.begins.get(item))
+
+    def _was_commanded(self, flight: Flight, item: Item) -> bool:
+        """Tell whether the machine has commanded this run, and not only fusing put it in."""
+        if item in self._wanted:
+            self._wanted.discard(item)
+            return True
+        return item not in flight.fused
+
+    def _end(self, flight: Flight, items: Iterable[Item], state: State) -> None:
+        """Give runs a state that they did not give themselves."""
+        from copy import copy
+
+        for item in items:
+            if self._was_commanded(flight, item):
+                ended = copy(state)
+                ended.timestamp = timestamp()
+                item[0].task.logger.error("Task '%s': %s", item[0].name_of(item[1]), state.message)
+                self._machine.finish(*item, ended)
+
+    # -- losses ---------------------------------------------------------------------------
+
+    def _lose(self, flight: Flight, error: ExecutionLost, items: list[Item]) -> None:
+        """Run again, visibly, what was on a worker that died."""
+        blamed = len(flight.items) == 1
+        for item in items:
+            if not self._was_commanded(flight, item):
+                continue
+            losses = self._losses[item] = self._losses.get(item, 0) + blamed
+            self._packer.alone.add(item)
+            if losses > MOST_LOSSES:
+                self._end_lost(item, error, losses)
+                continue
+            self._again(item, f"Retrying: {error} The task was running there, or about to.")
+
+    def _end_lost(self, item: Item, error: ExecutionLost, losses: int) -> None:
+        node, child = item
+        state = Failed(
+            f"{error} It was the {losses}th worker that was lost while it ran this task: the task "
+            "may need more memory than a worker has, or end the process by itself.",
+            result=error,
+        )
+        node.task.logger.error("Task '%s': %s", node.name_of(child), state.message)
+        self._machine.finish(node, child, state)
+
+    def _again(self, item: Item, reason: str) -> None:
+        """Have a run made again, without counting it among the task's own retries."""
+        node, child = item
+        before = node.state_of(child)
+        run_count = before.run_count if isinstance(before, Retrying) else 0
+        state = Retrying(reason, run_count=run_count)
+        state.timestamp = timestamp()
+        node.task.logger.warning("Task '%s': %s", node.name_of(child), reason)
+        if before is not None and before.is_finished():
+            self._machine.reopen(node, child, state)
+        else:
+            self._machine.finish(node, child, state)
+
+    def _make_anew(self, flight: Flight, error: ValueLost, items: list[Item]) -> None:
+        """Have lost values made anew for the runs that need them, which wait until then."""
+        lost = set(error.keys)
+        producers = [
+            item
+            for item in flight.uses
+            if item in self._packer.kept and (not lost or self._packer.kept[item][0].key in lost)
+        ]
+        waiting = [item for item in items if self._was_commanded(flight, item)]
+        for producer in producers:
+            node, child = producer
+            del self._packer.kept[producer]
+            state = node.state_of(child)
+            if state is not None and state.stored is not None and state.stored.location is not None:
+                state.load_result()  # it is stored: nothing has to run
+                continue
+            self._blocked.setdefault(producer, [])
+            self._again(producer, f"Retrying: {error}")
+        outstanding = [producer for producer in producers if producer in self._blocked]
+        for item in waiting:
+            if outstanding:
+                self._blocked[outstanding[0]].append(item)
+            else:
+                self._machine.put_back(*item, flight.begins.get(item))
+
+    def _is_blocked(self, item: Item) -> bool:
+        """Tell whether a run needs a value that is being made anew; if so, let it wait for it."""
+        if not self._blocked:
+            return False
+        node, child = item
+        for producer, waiting in self._blocked.items():
+            if producer == item:
+                return False
+            above, index = producer
+            if (above in node.whole or above in node.flat) or (
+                above in node.by_child and index in (child, -1)
+            ):
+                waiting.append(item)
+                return True
+        return False
+
+    def _unblock(self, producer: Item) -> None:
+        for item in self._blocked.pop(producer, ()):
+            self._machine.put_back(*item)
+
+    # -- waiting and stopping ---------------------------------------------------------------
+
+    def _wait_for_timer(self) -> bool:
+        """Wait until something is due; tell whether anything was."""
+        seconds = self._run.due_in()
+        if seconds is None:
+            return self._left_over is not None or self._machine.ready_count > 0
+        if seconds:
+            time.sleep(seconds)
+        self._run.wake()
+        return True
+
+    def _cancel(self, reason: str) -> None:
+        """Stop everything: nothing new begins, and what runs is asked to end."""
+        get_logger("FlowRunner").warning("%s The flow run is cancelled.", reason)
+        self._machine.cancel(reason)
+        self._left_over = None
+        self._executor.cancel()
+        deadline = time.monotonic() + GRACE_SECONDS
+        while self._flights:
+            seconds = deadline - time.monotonic()
+            if seconds <= 0:
+                break
+            try:
+                self._handle(self._channel.get(timeout=seconds))
+            except Empty:
+                break
+            except KeyboardInterrupt:
+                break  # asked twice: do not wait
+
+
+def _submission(flight: Flight, chunk: Chunk, call: Callable[..., Any]) -> Submission:
+    node, child = flight.items[0]
+    task = node.task
+    return Submission(
+        flight.key,
+        call,
+        chunk,
+        [need.handle for need in flight.needs],
+        priority=node.index,
+        context={
+            "task_name": task.name,
+            "task_slug": node.slug,
+            "task_tags": task.tags,
+            "task_index": None if child < 0 else child,
+        },
+    )

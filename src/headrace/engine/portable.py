@@ -1,0 +1,163 @@
+"""Chunks that run in another process: what they report is bytes, and their log lines come along.
+
+Every part of a report is pickled by itself, so that one value that cannot be pickled fails its own
+task run and no other.
+"""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import traceback
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from headrace.core.errors import SerializationError
+from headrace.core.states import Failed, State
+from headrace.engine.chunk import Chunk, Outcome, run_chunk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+MOST_LINES = 10_000  #: log lines of one chunk that come along; the rest are counted
+
+
+class LogLines:
+    """Log lines that a chunk wrote.
+
+    Args:
+        records: The records' fields, each ready to be pickled.
+        omitted: How many more there were.
+    """
+
+    __slots__ = ("omitted", "records")
+
+    def __init__(self, records: list[dict[str, Any]], omitted: int = 0) -> None:
+        self.records = records
+        self.omitted = omitted
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return LogLines, (self.records, self.omitted)
+
+    def replay(self) -> None:
+        """Hand the lines to this process's loggers, as if they had been written here."""
+        for fields in self.records:
+            logging.getLogger(fields["name"]).handle(logging.makeLogRecord(fields))
+        if self.omitted:
+            logging.getLogger("headrace").warning("%d log lines omitted.", self.omitted)
+
+
+class RemoteError(Exception):
+    """Stands for an exception that cannot be brought to this process.
+
+    Args:
+        text: The exception and its traceback, as text.
+    """
+
+
+def run_portable(
+    chunk: Chunk,
+    held: Sequence[Mapping[int, Any]] = (),
+    keeps: Callable[[Any], bool] | None = None,
+    stopped: Callable[[], bool] | None = None,
+) -> tuple[list[bytes], dict[int, Any]]:
+    """Run a chunk as `run_chunk` does, and return its reports as bytes for `unpack`."""
+    with _captured(chunk.log_level) as lines:
+        outcomes, kept = run_chunk(chunk, held, keeps, stopped)
+    reports = [] if lines is None or not lines.records else [pickle.dumps(lines)]
+    reports += [pack(outcome, chunk) for outcome in outcomes]
+    return reports, kept
+
+
+def pack(outcome: Outcome, chunk: Chunk) -> bytes:
+    """Pickle an outcome; if its value cannot be, it becomes a failure that says so."""
+    import cloudpickle
+
+    state = outcome.state
+    try:
+        packed: bytes = pickle.dumps(outcome)
+        if isinstance(state, Failed):
+            pickle.loads(packed)  # exceptions that pickle but cannot be made again are common
+    except Exception:  # noqa: BLE001 - an object's own pickling may raise anything
+        try:
+            packed = cloudpickle.dumps(outcome)
+            if isinstance(state, Failed):
+                pickle.loads(packed)
+        except Exception as error:  # noqa: BLE001 - as above
+            step = chunk.steps[outcome.position]
+            outcome.state = _without_what_cannot_travel(state, error, step.slug, step.child)
+            packed = pickle.dumps(outcome)
+    return packed
+
+
+def unpack(report: Any) -> Any:
+    """Return what `run_portable` packed: an `Outcome`, or `LogLines`."""
+    return pickle.loads(report) if isinstance(report, bytes) else report
+
+
+def _without_what_cannot_travel(state: State, error: Exception, slug: str, child: int) -> State:
+    if isinstance(state.result, BaseException):
+        # The task failed anyway: its exception travels as text.
+        text = "".join(traceback.format_exception(state.result))
+        state.result = RemoteError(text)
+        return state
+    name = slug if child < 0 else f"{slug}[{child}]"
+    failed = Failed(
+        f"The result of {name!r}, a {type(state.result).__name__}, cannot be sent from the process "
+        f"where it was computed, as it cannot be pickled: {error}. Return something that can be, "
+        "or run the flow with threads.",
+        result=SerializationError(str(error)),
+    )
+    failed.place = state.place
+    failed.timestamp = state.timestamp
+    return failed
+
+
+# -- log lines ------------------------------------------------------------------------------
+
+_lines: ContextVar[LogLines | None] = ContextVar("headrace_log_lines", default=None)
+_PLAIN = (str, int, float, bool, type(None))
+
+
+class _Capture(logging.Handler):
+    """Keeps the records that are written in a chunk, in whichever thread it runs."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a record, as far as there is room."""
+        lines = _lines.get()
+        if lines is None:
+            return
+        if len(lines.records) >= MOST_LINES:
+            lines.omitted += 1
+            return
+        fields = {key: value for key, value in record.__dict__.items() if isinstance(value, _PLAIN)}
+        fields["msg"] = record.getMessage()
+        fields["args"] = None
+        if record.exc_info:
+            fields["exc_text"] = "".join(traceback.format_exception(*record.exc_info)).rstrip()
+        lines.records.append(fields)
+
+
+_capture: _Capture | None = None
+
+
+@contextmanager
+def _captured(level: int | None) -> Iterator[LogLines | None]:
+    """Keep the log lines of this block, if a level is given."""
+    global _capture
+    if level is None:
+        yield None
+        return
+    if _capture is None:
+        _capture = _Capture()
+        logger = logging.getLogger("headrace")
+        logger.addHandler(_capture)
+        logger.propagate = False
+    logging.getLogger("headrace").setLevel(level)
+    lines = LogLines([])
+    token = _lines.set(lines)
+    try:
+        yield lines
+    finally:
+        _lines.reset(token)
