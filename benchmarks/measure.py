@@ -19,6 +19,9 @@ from benchmarks.environments import environment_variables, peer
 #: A sample that takes longer than this many seconds is an error, not a wait.
 PATIENCE = 900
 
+#: What a spawned process prints goes nowhere.
+_SILENT = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0), (os.POSIX_SPAWN_DUP2, 1, 2)]
+
 
 def sample(job: Job) -> Sample:
     """Run one job in a fresh process and return what it measured.
@@ -77,7 +80,7 @@ def processes(commands: Mapping[str, Sequence[str | Path]], repeats: int) -> dic
             for label, command in commands.items():
                 words = [os.fspath(word) for word in command]
                 started = perf_counter()
-                process = os.posix_spawn(words[0], words, variables)
+                process = os.posix_spawn(words[0], words, variables, file_actions=_SILENT)
                 _, status = os.waitpid(process, 0)
                 seconds = perf_counter() - started
                 if status != 0:

@@ -62,8 +62,18 @@ def rows_of(
     *,
     target: Target | None = None,
     notes: Mapping[str, str] | None = None,
+    compare: bool = True,
 ) -> list[Row]:
-    """Make a case's rows from its figures by contender, Headrace's among them."""
+    """Make a case's rows from its figures by contender, Headrace's among them.
+
+    Args:
+        case: What was measured.
+        unit: The unit of the figures.
+        figures: The figures by contender.
+        target: What Headrace's figure is judged by.
+        notes: What else there is to say, by contender.
+        compare: Whether the others are there to be compared with, so that ratios mean something.
+    """
     rows = []
     for contender, figure in figures.items():
         own = contender == HEADRACE
@@ -73,7 +83,7 @@ def rows_of(
                 contender=contender,
                 figure=figure,
                 unit=unit,
-                ratio=None if own else figures[HEADRACE] / figure,
+                ratio=figures[HEADRACE] / figure if compare and not own else None,
                 target=str(target) if own and target is not None else "",
                 verdict=target.verdict(figures) if own and target is not None else "",
                 note=(notes or {}).get(contender, ""),
@@ -87,13 +97,12 @@ def show(figure: float) -> str:
     return f"{figure:,.0f}" if figure >= 100 else f"{figure:.3g}"
 
 
-_HEADINGS = ["case", "contender", "median", "Headrace ÷ it", "target", "verdict", "note"]
-_WIDTHS = [58, 16, 18, 13, 30, 13, 0]
+_HEADINGS = ["contender", "median", "Headrace ÷ it", "target", "verdict", "note"]
+_WIDTHS = [20, 18, 13, 28, 13, 0]
 
 
 def _cells(row: Row) -> list[str]:
     return [
-        row.case,
         row.contender,
         f"{show(row.figure)} {row.unit}",
         "" if row.ratio is None else f"{show(row.ratio)} ×",
@@ -104,7 +113,8 @@ def _cells(row: Row) -> list[str]:
 
 
 def _columns(cells: Iterable[str]) -> str:
-    return "  ".join(cell.ljust(width) for cell, width in zip(cells, _WIDTHS, strict=True)).rstrip()
+    columns = [cell.ljust(width) for cell, width in zip(cells, _WIDTHS, strict=True)]
+    return "  " + "  ".join(columns).rstrip()
 
 
 def heading() -> str:
@@ -113,18 +123,22 @@ def heading() -> str:
 
 
 def as_text(rows: Iterable[Row]) -> str:
-    """Lay one case's rows out in columns, its name once."""
-    lines = []
-    for n, row in enumerate(rows):
-        cells = _cells(row)
-        lines.append(_columns(["", *cells[1:]] if n else cells))
+    """Lay rows out in columns, under a line for each case."""
+    lines: list[str] = []
+    case = None
+    for row in rows:
+        if row.case != case:
+            case = row.case
+            lines.append(case)
+        lines.append(_columns(_cells(row)))
     return "\n".join(lines)
 
 
 def as_markdown(rows: Iterable[Row], machine: Mapping[str, Any]) -> str:
     """Write a Markdown table, headed by what it was measured on."""
     about = ", ".join(f"{name} {value}" for name, value in machine.items())
-    table = [_HEADINGS, ["---"] * len(_HEADINGS), *(_cells(row) for row in rows)]
+    headings = ["case", *_HEADINGS]
+    table = [headings, ["---"] * len(headings), *([row.case, *_cells(row)] for row in rows)]
     lines = ["| " + " | ".join(cells) + " |" for cells in table]
     return f"Measured on: {about}.\n\n" + "\n".join(lines) + "\n"
 
