@@ -10,6 +10,8 @@ from headrace.config.secrets import Secret
 from headrace.core.errors import ResultError, SecretError
 from headrace.results.object_store import ObjectStoreResult
 
+_BOUNDARY = b"--==0=="
+
 
 class GCSResult(ObjectStoreResult):
     """A value in an object of a Google Cloud Storage bucket. Needs the extra `gcp`.
@@ -55,3 +57,8 @@ class GCSResult(ObjectStoreResult):
         import gcsfs
 
         return gcsfs.GCSFileSystem(use_listings_cache=False, skip_instance_cache=True, **options)
+
+    def _write_options(self, data: bytes) -> Mapping[str, Any]:
+        # gcsfs parts the pieces of a small upload with a fixed line. A value that holds this line
+        # goes up the way that large ones do, which has no such pieces.
+        return {"chunksize": len(data)} if _BOUNDARY in data else {}

@@ -43,14 +43,14 @@ class ObjectStoreResult(StoredResult):
         """Return a new fsspec file system; raise `ImportError` if the package is missing."""
         raise NotImplementedError
 
-    def _write_options(self) -> Mapping[str, Any]:
-        """Return what the file system is told with each object that is written."""
+    def _write_options(self, data: bytes) -> Mapping[str, Any]:
+        """Return what the file system is told along with an object of these bytes."""
         return {}
 
     def _store(self, location: str, data: bytes) -> str:
         place = self._object(location)
         try:
-            self._files().pipe_file(place, data, **self._write_options())
+            self._files().pipe_file(place, data, **self._write_options(data))
         except Exception as error:  # noqa: BLE001 - three clouds' errors have no root of their own
             self._fail(location, "written to", error)
         return location

@@ -108,5 +108,5 @@ class S3Result(ObjectStoreResult):
 
         return s3fs.S3FileSystem(use_listings_cache=False, skip_instance_cache=True, **options)
 
-    def _write_options(self) -> Mapping[str, Any]:
+    def _write_options(self, data: bytes) -> Mapping[str, Any]:
         return self.upload_options
