@@ -62,6 +62,7 @@ class Dispatcher:
         #: Runs that wait until lost values are made anew: of each such run, who waits for it.
         self._blocked: dict[Item, list[Item]] = {}
         self._left_over: Command | None = None
+        run.count_running = self._count_running
 
     def perform(self) -> None:
         """Perform all commands, until the machine has no more."""
@@ -106,6 +107,10 @@ class Dispatcher:
                 state.message = f"{state.message} {value}"
                 state.result = value
         self._executor.release([flight.handle for flight in flights])
+
+    def _count_running(self) -> int:
+        # A submission runs one task at a time; what is queued beyond the slots does not run yet.
+        return min(len(self._flights), self._executor.slots)
 
     # -- out ------------------------------------------------------------------------------
 

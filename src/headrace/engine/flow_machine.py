@@ -399,6 +399,11 @@ class FlowMachine:
                 heappush(self._timers, (due, self._timer_count, node, child))
 
     @property
+    def timers_set(self) -> int:
+        """How many runs wait for a time."""
+        return len(self._timers)
+
+    @property
     def next_due(self) -> float | None:
         """When the next timer is due, in seconds since the epoch; None if there is none."""
         return self._timers[0][0] if self._timers else None

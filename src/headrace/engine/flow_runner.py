@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from headrace.core.task import Task
+    from headrace.engine.progress import Progress
     from headrace.executors.base import Executor
     from headrace.flow import Flow
 
@@ -46,6 +47,8 @@ class FlowRunner:
         task_runner_cls: Runs its tasks; `TaskRunner`, or a class derived from it.
         state_handlers: Called as `handler(runner, old_state, new_state)` on every change of the
             flow run's state, after the flow's own; a state that they return takes its place.
+        observer: Given the `Progress` of each run before its first task begins, to read from a
+            thread of its own.
     """
 
     def __init__(
@@ -53,10 +56,12 @@ class FlowRunner:
         flow: Flow,
         task_runner_cls: type[TaskRunner] | None = None,
         state_handlers: Iterable[FlowRunnerHandler] | None = None,
+        observer: Callable[[Progress], None] | None = None,
     ) -> None:
         self.flow = flow
         self.task_runner_cls = task_runner_cls or TaskRunner
         self.state_handlers = list(state_handlers or ())
+        self.observer = observer
         self.logger = get_logger(type(self).__name__)
 
     def __repr__(self) -> str:
@@ -118,6 +123,10 @@ class FlowRunner:
                 task_contexts,
                 patience,
             )
+            if self.observer is not None:
+                from headrace.engine.progress import Progress
+
+                self.observer(Progress(run))
             self._perform(run, executor, wanted)
             return self._end(running, machine, wanted)
         except EndRun as end:

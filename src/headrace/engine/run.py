@@ -14,7 +14,7 @@ from headrace.engine.task_runner import TaskRunner, begin_scope, is_plain, run_p
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from headrace.core.edge import Edge
     from headrace.core.result import Result
@@ -55,6 +55,8 @@ class Run:
         self.task_contexts = task_contexts or {}
         self.patience = patience
         self.inputs = Inputs()
+        #: Counts the task runs that are being executed; whoever performs several says how.
+        self.count_running: Callable[[], int] = _one
         ordinary = task_runner_cls is TaskRunner and not self.task_runner_handlers
         for node in machine.nodes.values():
             node.plain = ordinary and is_plain(node.task, flow_result, scope.checkpointing)
@@ -121,6 +123,10 @@ class Run:
         if is_replaced() and due is not None:
             moment = max(moment, moment.fromtimestamp(due, moment.tzinfo))
         self.machine.wake(moment)
+
+
+def _one() -> int:
+    return 1
 
 
 def run_inline(run: Run) -> None:
