@@ -71,7 +71,7 @@ def test_one_handler_however_often_it_is_asked_for():
 
 def test_the_root_logger_is_left_alone():
     code = (
-        "import logging, headrace.config.logging as l; l.get_logger('x').info('hi')\n"
+        "import logging; from headrace.config.logging import get_logger; get_logger('x').info('hi')\n"
         "r = logging.getLogger(); print(r.handlers, r.level, logging.getLogRecordFactory())"
     )
     out = in_new_process(code)
