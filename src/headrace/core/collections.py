@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from headrace.core.annotations import EdgeAnnotation
 from headrace.core.constant import Constant
@@ -27,7 +27,7 @@ class _Items(Task[Any]):
         upstream_tasks: Iterable[Any] | None = None,
         flow: Graph | None = None,
         **kwargs: Any,
-    ) -> Task[Any]:
+    ) -> Self:
         """Add this task to a flow, with these items: tasks or values."""
         if kwargs:
             raise ArgumentError(

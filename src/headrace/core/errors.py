@@ -34,6 +34,8 @@ HeadraceError
 │   ├── ResultNotFound (FileNotFoundError)  nothing is stored at its location
 │   └── DeserializationError           what is stored is not what its serializer writes
 ├── ResultNotImplementedError          a result that has no place to read from or write to
+├── CommandError (RuntimeError)        a program that a task runs cannot be started
+├── NotificationError (ValueError)     a message could not be sent
 ├── MissingExtraError (ImportError)    an optional package is not installed
 ├── MissingProgramError (RuntimeError) a program that a feature calls is not installed
 └── TransitionError (RuntimeError)     the engine was asked for a step that cannot follow
@@ -197,6 +199,14 @@ class DeserializationError(ResultError):
 
 class ResultNotImplementedError(HeadraceError, NotImplementedError):
     """This result has no place to read from or write to; use one of `headrace.results`."""
+
+
+class CommandError(HeadraceError, RuntimeError):
+    """A program that a task is to run cannot be started."""
+
+
+class NotificationError(HeadraceError, ValueError):
+    """A message to people could not be sent, or not be put together."""
 
 
 class MissingExtraError(HeadraceError, ImportError):

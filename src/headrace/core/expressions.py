@@ -64,6 +64,12 @@ class Expression:
             )
         return (self[index] for index in range(self.nout))
 
+    def __contains__(self, item: object) -> bool:
+        raise TaskTypeError(
+            f"Whether something is in the result of task {self.name!r} is known only when the flow "
+            "runs. Ask it inside a task."
+        )
+
     def __getitem__(self, key: Any) -> Task[Any]:
         """Make a task whose result is `self[key]`; the key may be a task, too."""
         shown = key.name if isinstance(key, Expression) else repr(key)

@@ -294,10 +294,10 @@ class Graph:
             DuplicateSlugError: If its slug is taken by another task.
             ParameterError: If it is a parameter whose name is taken by another one.
         """
-        if task in self.slugs:
-            return task
         if not isinstance(task, Task):
             raise _no_task(task, self)
+        if task in self.slugs:
+            return task
         slug = task.slug
         if not slug:
             slug = self._new_slug(task)

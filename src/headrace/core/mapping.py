@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from headrace.core.annotations import EdgeAnnotation, flatten, mapped, unmapped
 from headrace.core.collections import as_task
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
     from headrace.core.edge import Edge
 
+T = TypeVar("T")
+
 __all__ = ["EdgeAnnotation", "apply_map", "flatten", "mapped", "unmapped"]
 
 
-def apply_map(
-    func: Callable[..., Any], *args: Any, flow: Graph | None = None, **kwargs: Any
-) -> Any:
+def apply_map(func: Callable[..., T], *args: Any, flow: Graph | None = None, **kwargs: Any) -> T:
     """Map a function that adds tasks to a flow over the elements of its arguments.
 
     The function is called once, with tasks; every task that it adds is mapped. In it, tasks are

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from headrace.core.context import context
 from headrace.core.errors import ParameterError, TaskDefinitionError
@@ -54,7 +54,7 @@ class Parameter(Task[Any]):
     def __repr__(self) -> str:
         return f"<Parameter: {self.name}>"
 
-    def __call__(self, flow: Graph | None = None) -> Parameter:  # type: ignore[override]
+    def __call__(self, flow: Graph | None = None) -> Self:  # type: ignore[override]
         """Add the parameter to a flow; nothing is copied, since it is one of a kind.
 
         Args:
@@ -69,7 +69,7 @@ class Parameter(Task[Any]):
         self.bind(flow=flow)
         return self
 
-    def copy(self, name: str, **task_args: Any) -> Parameter:  # type: ignore[override]
+    def copy(self, name: str, **task_args: Any) -> Self:  # type: ignore[override]
         """Return a copy under another name.
 
         Args:
@@ -79,9 +79,7 @@ class Parameter(Task[Any]):
         Raises:
             AttributeError: If parameters have no such attribute.
         """
-        new = super().copy(name=name, slug=name, **task_args)
-        assert isinstance(new, Parameter)
-        return new
+        return super().copy(name=name, slug=name, **task_args)
 
     def run(self) -> Any:
         """Return the value of this flow run, or the default.

@@ -6,7 +6,7 @@ import datetime
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, overload
 
 from headrace.core.annotations import EdgeAnnotation
 from headrace.core.building import current_building, current_graph
@@ -252,7 +252,7 @@ class Task(Expression, Generic[R_co]):
 
     # --------------------------------------------------------------------------------- copying
 
-    def copy(self, **task_args: Any) -> Task[R_co]:
+    def copy(self, **task_args: Any) -> Self:
         """Return a copy, which has none of this task's edges.
 
         Args:
@@ -267,7 +267,7 @@ class Task(Expression, Generic[R_co]):
             building.unused[new] = None
         return new
 
-    def _copy(self, task_args: Mapping[str, Any]) -> Task[R_co]:
+    def _copy(self, task_args: Mapping[str, Any]) -> Self:
         building = current_building()
         if building is not None:
             building.unused.pop(self, None)
@@ -286,8 +286,8 @@ class Task(Expression, Generic[R_co]):
         new.state_handlers = list(new.state_handlers)
         return new
 
-    def __copy__(self) -> Task[R_co]:
-        new: Task[R_co] = object.__new__(type(self))
+    def __copy__(self) -> Self:
+        new = object.__new__(type(self))
         new.__dict__.update(self.__dict__)
         return new
 
@@ -324,6 +324,18 @@ class Task(Expression, Generic[R_co]):
         flow: Graph | None = None,
         **kwargs: Any,
     ) -> Task[R_co]: ...
+
+    @overload
+    def __call__(
+        self,
+        /,
+        *args: Any,
+        mapped: Literal[True],
+        task_args: Mapping[str, Any] | None = None,
+        upstream_tasks: Iterable[Any] | None = None,
+        flow: Graph | None = None,
+        **kwargs: Any,
+    ) -> Task[list[R_co]]: ...
 
     @overload
     def __call__(
@@ -375,7 +387,7 @@ class Task(Expression, Generic[R_co]):
         upstream_tasks: Iterable[Any] | None = None,
         flow: Graph | None = None,
         **kwargs: Any,
-    ) -> Task[R_co]:
+    ) -> Self:
         """Add this task itself to a flow, with these arguments.
 
         Args and errors are those of a call.
@@ -465,7 +477,7 @@ class Task(Expression, Generic[R_co]):
         keyword_tasks: Mapping[str, object] | None = None,
         mapped: bool = False,
         validate: bool | None = None,
-    ) -> Task[R_co]:
+    ) -> Self:
         """Connect this task to others in a flow.
 
         Args:
@@ -500,7 +512,7 @@ class Task(Expression, Generic[R_co]):
 
     def set_upstream(
         self, task: object, flow: Graph | None = None, key: str | None = None, mapped: bool = False
-    ) -> Task[R_co]:
+    ) -> Self:
         """Make this task wait for `task`.
 
         Args:
@@ -522,7 +534,7 @@ class Task(Expression, Generic[R_co]):
         flow: Graph | None = None,
         key: str | None = None,
         mapped: bool = False,
-    ) -> Task[R_co]:
+    ) -> Self:
         """Make `task` wait for this task.
 
         Args:

@@ -173,6 +173,7 @@ def warn_of_task_arguments(cls: type, task_class: type) -> None:
 
     @wraps(init)
     def checked_init(self: Any, *args: Any, **kwargs: Any) -> None:
+        init(self, *args, **kwargs)
         for value in (*args, *kwargs.values()):
             if isinstance(value, task_class):
                 name = type(self).__name__
@@ -182,6 +183,5 @@ def warn_of_task_arguments(cls: type, task_class: type) -> None:
                     f"its inputs: `{name}(...)(task)`.",
                     stacklevel=2,
                 )
-        init(self, *args, **kwargs)
 
     cls.__init__ = checked_init  # type: ignore[misc]  # wraps the class's own
