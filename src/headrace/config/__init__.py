@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from headrace.config.container import Config
 from headrace.config.settings import Section, Settings, config
 from headrace.config.temporary import set_temporary_config
-from headrace.core.context import provide
+from headrace.core.context import provide, provide_rest
 from headrace.core.settings import AuthoringSettings, set_authoring_settings_source
 
 if TYPE_CHECKING:
@@ -75,3 +75,5 @@ set_authoring_settings_source(_authoring_settings)
 provide("config", lambda: config)
 provide("secrets", _secrets)
 provide("logger", _logger)
+# What users keep under [context] in their file stands in the context from the start.
+provide_rest(lambda: config.context)

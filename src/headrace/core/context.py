@@ -90,21 +90,23 @@ class Overlay(Scope):
 class _Ground(Scope):
     """The lowest layer: what is known outside of any run.
 
-    Layers above `core` add to it with `provide`, as `config` does for `context.config`.
+    Layers above `core` add to it with `provide`, as `config` does for `context.config`, and with
+    `provide_rest`.
     """
 
-    __slots__ = ("providers",)
+    __slots__ = ("providers", "rest")
 
     def __init__(self) -> None:
         self.parent = None
         self.providers: dict[str, Callable[[], Any]] = {}
+        self.rest: Callable[[], Mapping[str, Any]] = dict
 
     def own(self, name: str) -> Any:
         provider = self.providers.get(name)
-        return _MISSING if provider is None else provider()
+        return self.rest().get(name, _MISSING) if provider is None else provider()
 
     def own_names(self) -> Iterator[str]:
-        return iter(self.providers)
+        return iter({**self.providers, **self.rest()})
 
 
 _ground = _Ground()
@@ -115,6 +117,11 @@ _ground.providers["caches"] = lambda: _caches
 def provide(name: str, provider: Callable[[], Any]) -> None:
     """Make `context.<name>` call `provider` wherever no run says otherwise."""
     _ground.providers[name] = provider
+
+
+def provide_rest(source: Callable[[], Mapping[str, Any]]) -> None:
+    """Look up names that nothing else provides in what `source` returns."""
+    _ground.rest = source
 
 
 def _dated(run: FlowRunContext, days: int, pattern: str) -> str:

@@ -352,6 +352,17 @@ def test_context_gives_settings_secrets_and_a_logger(home):
     assert context.logger.name == "headrace"
 
 
+def test_context_begins_with_what_the_file_says(home):
+    write(home, "[context]\nteam = 'ocean'\n[context.limits]\nrows = 3\n")
+    assert context.team == "ocean"
+    assert context.limits.rows == 3
+    assert "team" in context
+    assert "team" in list(context)
+    with context(team="air"):
+        assert context.team == "air"
+    assert context.get("nothing") is None
+
+
 def test_authoring_takes_its_defaults_from_here(home):
     assert authoring_settings().max_retries == 0
     with set_temporary_config(
