@@ -123,8 +123,16 @@ def _state_of(task: Task[Any], scope: TaskRunContext, error: BaseException) -> S
     state.timestamp = timestamp()
     if isinstance(error, StateSignal):
         logger = task.logger
-        if logger.isEnabledFor(logging.DEBUG):
-            logger.debug("Task '%s': %s signal raised.", scope.task_full_name, type(error).__name__)
+        # A failure is one, by whatever name; the other signals are how the task means to go.
+        level = logging.ERROR if state.is_failed() else logging.DEBUG
+        if logger.isEnabledFor(level):
+            logger.log(
+                level,
+                "Task '%s': %s signal raised%s",
+                scope.task_full_name,
+                type(error).__name__,
+                f": {state.message}" if state.message else ".",
+            )
     else:
         task.logger.error(
             "Task '%s': Exception encountered during task execution!",
