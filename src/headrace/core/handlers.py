@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from headrace.core.errors import TaskTypeError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -42,7 +44,16 @@ def callback_factory(
 
     Returns:
         A handler for the `state_handlers` of a task or a flow.
+
+    Raises:
+        TaskTypeError: If one of the two cannot be called.
     """
+    for argument, function in (("fn", fn), ("check", check)):
+        if not callable(function):
+            raise TaskTypeError(
+                f"The {argument} of callback_factory is {function!r:.60}, which cannot be called; "
+                "give a function."
+            )
     return CallbackHandler(fn, check)
 
 
