@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from headrace.core.context import context
 from headrace.core.errors import FlowError, TaskTypeError
@@ -110,6 +110,12 @@ class Flow(Graph):
         if edges and validate:
             self.validate()
         self.set_reference_tasks(reference_tasks or ())
+
+    def copy(self) -> Self:
+        """Return a flow of the same tasks and edges, free to be changed apart."""
+        new = super().copy()
+        new.state_handlers = list(self.state_handlers)
+        return new
 
     @property
     def logger(self) -> Logger:

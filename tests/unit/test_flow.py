@@ -170,6 +170,8 @@ class TestRun:
             more = inc(self.last)
         assert copy.run().result[more].result == 4
         assert more not in flow.run().result
+        copy.state_handlers.append(print)
+        assert flow.state_handlers == []
 
 
 def test_register_says_that_there_is_no_server():

@@ -131,3 +131,14 @@ def check_key(key: object) -> None:
             f"The key {key!r} of an edge cannot be the name of a parameter; it has to be a valid "
             "Python identifier."
         )
+
+
+def check_accepts(task: Task[Any], key: str) -> None:
+    """Make sure that a task takes an argument of this name.
+
+    Raises:
+        EdgeError: If it does not.
+    """
+    signature = task._run_signature()
+    if not signature.accepts(key):
+        raise EdgeError(f"{task!r} has no argument {key!r}; its run takes {signature}.")
