@@ -64,7 +64,7 @@ class Result:
         twin._template = location
         return twin
 
-    def format(self: Self, **kwargs: Any) -> Self:
+    def format(self: Self, /, **kwargs: Any) -> Self:
         """Return a copy whose location is this one's template filled in with `kwargs`.
 
         Raises:
@@ -78,7 +78,7 @@ class Result:
             )
         return twin
 
-    def exists(self, location: str, **kwargs: Any) -> bool:
+    def exists(self, /, location: str, **kwargs: Any) -> bool:
         """Tell whether something is stored at `location`, filled in with `kwargs`."""
         raise ResultNotImplementedError(_no_place(self))
 
@@ -86,7 +86,7 @@ class Result:
         """Return a copy with the value that is stored at `location`."""
         raise ResultNotImplementedError(_no_place(self))
 
-    def write(self: Self, value_: Any, **kwargs: Any) -> Self:
+    def write(self: Self, /, value_: Any, **kwargs: Any) -> Self:
         """Store `value_` at the location filled in with `kwargs`; return a copy that has both."""
         raise ResultNotImplementedError(_no_place(self))
 

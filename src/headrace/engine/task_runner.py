@@ -204,7 +204,9 @@ class TaskRunner:
     @property
     def result(self) -> Result | None:
         """Where the task's result is stored: what the task says, or else the flow."""
-        return self.task.result if self.task.result is not None else self.flow_result
+        result = self.task.result if self.task.result is not None else self.flow_result
+        target = self.task.target
+        return result if result is None or target is None else result.at(target)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.task.name}>"
@@ -338,11 +340,10 @@ class TaskRunner:
 
         task = self.task
         if task.target is not None and self.result is not None:
-            values = self._formatting(inputs)
-            values.pop("self", None)
-            target = task.target if isinstance(task.target, str) else task.target(**values)
-            if self.result.exists(target, **values):
-                location = target.format(**values)
+            # Filled in first, since `exists` has arguments of its own that an input may be named as.
+            location = self.result.format(**self._formatting(inputs)).location
+            assert location is not None
+            if self.result.exists(location):
                 return Cached(
                     f"Result found at task target {location}",
                     result=self.result.read(location),

@@ -29,7 +29,7 @@ class ConstantResult(Result):
         """Return this result, whatever the location."""
         return self
 
-    def write(self, value_: Any, **kwargs: Any) -> Self:
+    def write(self, /, value_: Any, **kwargs: Any) -> Self:
         """Refuse.
 
         Raises:
@@ -40,6 +40,6 @@ class ConstantResult(Result):
             "such as LocalResult."
         )
 
-    def exists(self, location: str, **kwargs: Any) -> bool:
+    def exists(self, /, location: str, **kwargs: Any) -> bool:
         """Return True: the value is here."""
         return True

@@ -40,7 +40,7 @@ class PrefectResult(Result):
         twin.location = location
         return twin
 
-    def write(self, value_: Any, **kwargs: Any) -> Self:
+    def write(self, /, value_: Any, **kwargs: Any) -> Self:
         """Return a copy that has the value, and a location that holds it.
 
         Raises:
@@ -51,7 +51,7 @@ class PrefectResult(Result):
         twin.value = value_
         return twin
 
-    def exists(self, location: str, **kwargs: Any) -> bool:
+    def exists(self, /, location: str, **kwargs: Any) -> bool:
         """Tell whether `location` holds a value."""
         try:
             self.serializer.deserialize(location.encode())

@@ -44,7 +44,7 @@ class SecretResult(Result):
         twin.location = location
         return twin
 
-    def write(self, value_: Any, **kwargs: Any) -> Self:
+    def write(self, /, value_: Any, **kwargs: Any) -> Self:
         """Refuse.
 
         Raises:

@@ -57,7 +57,7 @@ class StoredResult(Result):
         """A location that nothing else has: the date and a random name."""
         return f"{now():%Y/%m/%d}/{os.urandom(16).hex()}.result"
 
-    def format(self, **kwargs: Any) -> Self:
+    def format(self, /, **kwargs: Any) -> Self:
         """Return a copy whose location is filled in with `kwargs`.
 
         Raises:
@@ -69,7 +69,7 @@ class StoredResult(Result):
         twin.location = self._fill(template, kwargs) if template else self.default_location
         return twin
 
-    def exists(self, location: str, **kwargs: Any) -> bool:
+    def exists(self, /, location: str, **kwargs: Any) -> bool:
         """Tell whether something is stored at `location`, filled in with `kwargs` if there are any.
 
         Raises:
@@ -97,7 +97,7 @@ class StoredResult(Result):
         self.logger.debug("Read %d bytes from %s.", len(data), location)
         return twin
 
-    def write(self, value_: Any, **kwargs: Any) -> Self:
+    def write(self, /, value_: Any, **kwargs: Any) -> Self:
         """Store `value_` at the location filled in with `kwargs`, over what was there.
 
         Returns:

@@ -2,6 +2,7 @@ import pickle
 
 import pytest
 
+from headrace import Flow, task
 from headrace.config import config
 from headrace.core.context import context
 from headrace.core.errors import SecretError
@@ -92,3 +93,21 @@ def test_only_the_name_travels_and_shows():
         assert b"hush" not in pickle.dumps(secret)
         assert repr(secret) == "<Secret: S>"
     assert pickle.loads(pickle.dumps(secret)).name == "S"
+
+
+def test_a_secret_is_not_read_while_a_flow_is_built():
+    with context(secrets={"S": "hush"}), Flow("f"):
+        with pytest.raises(SecretError, match="'S' is asked for while a flow is being built"):
+            Secret("S").get()
+        assert Secret("S").exists()
+
+
+def test_a_task_reads_a_secret():
+    @task
+    def read():
+        return Secret("S").get()
+
+    with Flow("f") as flow:
+        value = read()
+    with context(secrets={"S": '{"a": 1}'}):
+        assert flow.run().result[value].result == {"a": 1}
