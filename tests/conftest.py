@@ -6,6 +6,7 @@ makes the run fail where ``CI`` is ``true``: there, nothing may be missing.
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,16 +32,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.skip(f"needs {', '.join(missing)} on PATH")
 
 
-@pytest.fixture(autouse=True, scope="session")
-def _settings_of_nobody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Run the suite in an empty home, with no setting taken from the environment."""
-    home = tmp_path_factory.mktemp("home")
-    with pytest.MonkeyPatch.context() as patch:
-        for name in list(os.environ):
-            if name.startswith(("HEADRACE", "PREFECT")):
-                patch.delenv(name)
-        patch.setenv("HOME", str(home))
-        yield
+def pytest_configure(config: pytest.Config) -> None:
+    # Before any module is collected: settings are those of nobody, in this process and its children.
+    for name in list(os.environ):
+        if name.startswith(("HEADRACE", "PREFECT")):
+            del os.environ[name]
+    home = tempfile.mkdtemp(prefix="headrace-tests-")
+    config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
+    os.environ["HEADRACE_HOME"] = home
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -34,7 +34,7 @@ def test_defaults_need_no_file(home):
 
 
 def test_the_home_directory_is_below_the_users_by_default(monkeypatch, tmp_path):
-    monkeypatch.delenv("HEADRACE_HOME")
+    monkeypatch.delenv("HEADRACE_HOME", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     assert Settings().home_dir == str(tmp_path / ".headrace")
 
