@@ -8,7 +8,7 @@ from benchmarks.workloads import WORKLOADS, durations
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_the_bare_graph_gives_the_expected_result_by_the_expected_number_of_calls(name, limit):
     workload = WORKLOADS[name]
-    size = min(workload.quick_size, 20)
+    size = min(workload.quick_size, 5)
     nodes = workload.graph(size)
     assert len(nodes) == workload.tasks(size)
     assert limit(nodes, None)[1] == workload.expected(size)
