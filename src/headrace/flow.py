@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from headrace.core.context import context
 from headrace.core.errors import FlowError, TaskTypeError
-from headrace.core.graph import Graph
+from headrace.core.graph import Graph, listed
 from headrace.core.handlers import on_failure_handler
 from headrace.core.states import Pending
 from headrace.core.task_options import normal_handlers
@@ -96,7 +96,7 @@ class Flow(Graph):
         self.state_handlers: list[Callable[..., State | None]] = normal_handlers(state_handlers)
         if on_failure is not None:
             self.state_handlers.append(on_failure_handler(on_failure))
-        for task in tasks or ():
+        for task in listed(tasks, "tasks of a flow"):
             self.add_task(task)
         for edge in edges or ():
             self.add_edge(

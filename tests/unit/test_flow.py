@@ -88,6 +88,10 @@ class TestConstructor:
         with pytest.raises(TaskTypeError, match=r"make one: LocalExecutor\(\)"):
             Flow("f", executor=LocalExecutor)
 
+    def test_one_task_is_no_list(self):
+        with pytest.raises(TaskTypeError, match="give a list"):
+            Flow("f", tasks=inc)
+
     def test_edges_are_checked_on_request(self):
         a, b = Task(), Task()
         edges = [Edge(a, b), Edge(b, a)]

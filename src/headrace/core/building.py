@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from contextvars import Token
 
     from headrace.core.graph import Graph
-    from headrace.core.task import Task
+    from headrace.core.task_definition import TaskDefinition
 
 
 class Building:
@@ -26,7 +26,7 @@ class Building:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.unused: dict[Task[Any], None] = {}
+        self.unused: dict[TaskDefinition[Any], None] = {}
 
 
 _building: ContextVar[Building | None] = ContextVar("headrace_building", default=None)

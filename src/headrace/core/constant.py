@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from headrace.core.task import R_co, Task
+from headrace.core.task import Task
+from headrace.core.task_definition import R_co
 
 
 class Constant(Task[R_co]):

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from headrace.core.graph import Graph
-    from headrace.core.task import Task
+    from headrace.core.task_definition import TaskDefinition
 
 
 def task_inputs(run: Callable[..., Any]) -> dict[str, dict[str, Any]]:
@@ -41,7 +41,7 @@ def qualified_name(thing: Any) -> str:
     return f"{named.__module__}.{named.__qualname__}"
 
 
-def describe_task(task: Task[Any], slug: str | None = None) -> dict[str, Any]:
+def describe_task(task: TaskDefinition[Any], slug: str | None = None) -> dict[str, Any]:
     """Describe a task in plain data.
 
     Args:

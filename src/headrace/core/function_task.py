@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, overload
 
 from headrace.core.errors import TaskDefinitionError, TaskTypeError
 from headrace.core.signature import signature_of
-from headrace.core.task import R_co, Task
+from headrace.core.task import Task
+from headrace.core.task_definition import R_co
 
 if TYPE_CHECKING:
     from collections.abc import Callable

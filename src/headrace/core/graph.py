@@ -15,6 +15,7 @@ from headrace.core.edge import Edge, check_accepts, check_key
 from headrace.core.errors import (
     DuplicateSlugError,
     EdgeError,
+    MappingError,
     NotInFlowError,
     ParameterError,
     TaskTypeError,
@@ -146,7 +147,7 @@ class Graph(ReadableGraph):
         Raises:
             NotInFlowError: If one is not part of this graph.
         """
-        references = dict.fromkeys(_listed(tasks, "reference tasks"))
+        references = dict.fromkeys(listed(tasks, "reference tasks"))
         for task in references:
             if task not in self.slugs:
                 raise NotInFlowError(
@@ -197,6 +198,8 @@ class Graph(ReadableGraph):
             self.add_task(downstream)
             self.constants[downstream][key] = upstream.value  # type: ignore[attr-defined]
             return edge
+        if edge.mapped:
+            _check_mappable(edge)
         self.add_task(upstream)
         self.add_task(downstream)
         self._connect(edge)
@@ -234,7 +237,7 @@ class Graph(ReadableGraph):
             check_key(key)
             check_accepts(task, key)
         self._bind_inputs(task, keyword_tasks or {}, upstream_tasks, mapped)
-        for value in _listed(downstream_tasks, "downstream_tasks"):
+        for value in listed(downstream_tasks, "downstream_tasks"):
             self.add_edge(task, value, validate=False)
         if _is_eager(validate):
             self.validate()
@@ -271,6 +274,8 @@ class Graph(ReadableGraph):
             elif mapped or isinstance(value, EdgeAnnotation) or not is_constant(value):
                 edge = Edge(value, task, key, mapped, flow=self)
             else:
+                if isinstance(value, type) and issubclass(value, Task):
+                    raise _class_as_input(value, key, task)
                 constants[key] = value
                 continue
             if self._is_inlined(edge):
@@ -280,10 +285,13 @@ class Graph(ReadableGraph):
         if upstream_tasks is not None:
             edges += [
                 Edge(value, task, None, mapped, flow=self)
-                for value in _listed(upstream_tasks, "upstream_tasks")
+                for value in listed(upstream_tasks, "upstream_tasks")
             ]
         if edges or constants:
             self._check_downstream(task)
+            for edge in edges:
+                if edge.mapped:
+                    _check_mappable(edge)
             if task in self._incoming or task in self.constants:
                 for edge in edges:
                     if edge.key is not None:
@@ -410,7 +418,35 @@ def _is_eager(validate: bool | None) -> bool:
     return authoring_settings().eager_edge_validation if validate is None else validate
 
 
-def _listed(tasks: Iterable[Any] | None, role: str) -> list[Any]:
+def _check_mappable(edge: Edge) -> None:
+    upstream = edge.upstream_task
+    if isinstance(upstream, Constant):
+        value = upstream.value
+        if not (hasattr(value, "__getitem__") and hasattr(value, "__len__")):
+            raise MappingError(
+                f"Task {edge.downstream_task.name!r} cannot be mapped over {value!r:.40}, a "
+                f"{type(value).__name__}, which has no elements to pick. Make it a list, or wrap "
+                "it in unmapped(...) to pass it whole."
+            )
+
+
+def _class_as_input(value: type, key: str, task: AnyTask) -> TaskTypeError:
+    return TaskTypeError(
+        f"The argument {key!r} of {task!r} is the class {value.__name__}, not a task; make one and "
+        f"call it: {value.__name__}()(...)."
+    )
+
+
+def listed(tasks: Iterable[Any] | None, role: str) -> list[Any]:
+    """Return what was given as several tasks, as a list.
+
+    Args:
+        tasks: The tasks; None for none.
+        role: What they are, for the message of the error.
+
+    Raises:
+        TaskTypeError: If it is one task.
+    """
     if tasks is None:
         return []
     if isinstance(tasks, Task):

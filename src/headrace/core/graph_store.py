@@ -105,7 +105,7 @@ class GraphStore:
         """Return the edges from a task, in order, without a copy: not to be changed."""
         return self._outgoing.get(task, ())
 
-    def is_connected(self, task: Task[Any]) -> bool:
+    def is_connected(self, task: object) -> bool:
         """Tell whether a task has any edge in this graph."""
         return task in self._incoming or task in self._outgoing
 

@@ -253,6 +253,10 @@ class TestEdges:
             ask(Graph("home"), Task(name="stranger"))
         assert "home" in str(caught.value)
 
+    def test_a_class_of_tasks_is_no_input(self):
+        with Graph("g"), pytest.raises(TaskTypeError, match=r"'x'.*class Parameter"):
+            inc(Parameter)
+
 
 class TestCycles:
     def circle(self):

@@ -85,6 +85,19 @@ class TestMap:
                 add.map([1], y=value)
         assert not graph.tasks
 
+    def test_all_ways_to_map_over_what_has_no_items_are_errors(self):
+        graph = Graph("g")
+        for wrong in (
+            lambda: inc(5, mapped=True, flow=graph),
+            lambda: inc(mapped(5), flow=graph),
+            lambda: inc.map([1], upstream_tasks=[5], flow=graph),
+            lambda: graph.add_edge(5, inc.copy(), key="x", mapped=True),
+            lambda: graph.set_dependencies(inc.copy(), keyword_tasks={"x": 5}, mapped=True),
+        ):
+            with pytest.raises(MappingError, match="'inc' cannot be mapped over 5, a int"):
+                wrong()
+        assert not graph.tasks
+
     def test_task_args_reach_the_copy(self):
         with Graph("g"):
             called = inc.map([1], task_args={"name": "many"})

@@ -66,6 +66,12 @@ def test_a_task_logs_under_its_name():
     assert Add(name="plus").logger is logging.getLogger("headrace.plus")
 
 
+def test_a_task_may_have_a_logger_of_its_own():
+    made = Add()
+    made.logger = logging.getLogger("mine")
+    assert made.copy().logger.name == "mine"
+
+
 class TestOptions:
     def test_tags_are_a_set_of_their_own(self):
         given = ["a", "b", "a"]
