@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from headrace.config import config
 from headrace.config.logging import get_logger
 from headrace.core.context import FlowRunContext, Overlay, Scope, current
-from headrace.core.errors import FlowError, ParameterError
+from headrace.core.errors import FlowError, HeadraceError, ParameterError
 from headrace.core.now import now
 from headrace.core.signals import EndRun, StateSignal
 from headrace.core.states import (
@@ -136,9 +136,14 @@ class FlowRunner:
         except Exception as error:
             if scope.find("raise_on_exception") is True or isinstance(error, FlowError):
                 raise
-            self.logger.exception("Unexpected error while running flow: %r", error)
-            failed = Failed(f"Unexpected error while running flow: {error!r}", result=error)
-            return self._change(Running("Running flow."), failed)
+            if isinstance(error, HeadraceError):
+                # It says itself what is wrong and what to do; where it arose tells a user nothing.
+                message = str(error)
+                self.logger.error("%s", message)  # noqa: TRY400 - as just said
+            else:
+                message = f"Unexpected error while running flow: {error!r}"
+                self.logger.exception("%s", message)
+            return self._change(Running("Running flow."), Failed(message, result=error))
         finally:
             current.reset(token)
 
