@@ -57,7 +57,8 @@ class LocalResult(StoredResult):
             )
         return location
 
-    def _store(self, location: str, data: bytes) -> str:
+    def store_bytes(self, location: str, data: bytes) -> str:
+        """Write a file beside its place, then rename it; return the whole path."""
         path = self._path(location)
         directory = os.path.dirname(path)
         beside = os.path.join(directory, f".{os.urandom(12).hex()}.part")
@@ -78,7 +79,8 @@ class LocalResult(StoredResult):
             _fail(path, "written", error)
         return path
 
-    def _load(self, location: str) -> bytes:
+    def load_bytes(self, location: str) -> bytes:
+        """Return the bytes of the file."""
         path = self._path(location)
         try:
             with open(path, "rb") as file:
@@ -88,7 +90,8 @@ class LocalResult(StoredResult):
         except OSError as error:
             _fail(path, "read", error)
 
-    def _has(self, location: str) -> bool:
+    def is_stored(self, location: str) -> bool:
+        """Tell whether there is such a file."""
         return os.path.isfile(self._path(location))
 
     def _path(self, location: str) -> str:

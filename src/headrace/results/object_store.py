@@ -47,7 +47,8 @@ class ObjectStoreResult(StoredResult):
         """Return what the file system is told along with an object of these bytes."""
         return {}
 
-    def _store(self, location: str, data: bytes) -> str:
+    def store_bytes(self, location: str, data: bytes) -> str:
+        """Write an object, over what was there; return the location as it is."""
         place = self._object(location)
         try:
             self._files().pipe_file(place, data, **self._write_options(data))
@@ -55,7 +56,8 @@ class ObjectStoreResult(StoredResult):
             self._fail(location, "written to", error)
         return location
 
-    def _load(self, location: str) -> bytes:
+    def load_bytes(self, location: str) -> bytes:
+        """Return the bytes of the object."""
         place = self._object(location)
         try:
             data: bytes = self._files().cat_file(place)
@@ -65,7 +67,8 @@ class ObjectStoreResult(StoredResult):
             self._fail(location, "read from", error)
         return data
 
-    def _has(self, location: str) -> bool:
+    def is_stored(self, location: str) -> bool:
+        """Tell whether there is such an object."""
         place = self._object(location)
         try:
             kind: str = self._files().info(place)["type"]

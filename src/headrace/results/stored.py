@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class StoredResult(Result):
     """A result that is serialized and kept as bytes. Its children say where.
 
-    A child implements `_store`, `_load` and `_has`, which take a location that is filled in.
-    Nothing that is open (a file, a connection) may be kept in `self`, since results are pickled
+    A child implements `store_bytes`, `load_bytes` and `is_stored`, which take a location that is
+    filled in. Nothing that is open (a file, a connection) may be kept in `self`, since results are pickled
     and travel to wherever tasks run.
 
     Args:
@@ -76,7 +76,7 @@ class StoredResult(Result):
             LocationError: If the location cannot be filled in, or leads out of the place.
             ResultError: If the place cannot be asked.
         """
-        return self._has(self._fill(location, kwargs) if kwargs else checked(location))
+        return self.is_stored(self._fill(location, kwargs) if kwargs else checked(location))
 
     def read(self, location: str) -> Self:
         """Return a copy with the value that is stored at `location`.
@@ -87,7 +87,7 @@ class StoredResult(Result):
             LocationError: If the location leads out of the place.
             ResultError: If the place cannot be read from.
         """
-        data = self._load(checked(location))
+        data = self.load_bytes(checked(location))
         twin = self.copy()
         twin.location = location
         try:
@@ -111,7 +111,7 @@ class StoredResult(Result):
         twin = self.format(**kwargs)
         data = self.serializer.serialize(value_)
         assert twin.location is not None
-        twin.location = self._store(twin.location, data)
+        twin.location = self.store_bytes(twin.location, data)
         twin.value = value_
         self.logger.debug("Wrote %d bytes to %s.", len(data), twin.location)
         return twin
@@ -119,14 +119,14 @@ class StoredResult(Result):
     def _fill(self, template: str | Callable[..., str], values: dict[str, Any]) -> str:
         return fill(template, values)
 
-    def _store(self, location: str, data: bytes) -> str:
+    def store_bytes(self, location: str, data: bytes) -> str:
         """Keep `data` at `location`; return the location to read it from."""
         raise NotImplementedError
 
-    def _load(self, location: str) -> bytes:
+    def load_bytes(self, location: str) -> bytes:
         """Return what is kept at `location`; raise `ResultNotFound` if nothing is."""
         raise NotImplementedError
 
-    def _has(self, location: str) -> bool:
+    def is_stored(self, location: str) -> bool:
         """Tell whether anything is kept at `location`."""
         raise NotImplementedError

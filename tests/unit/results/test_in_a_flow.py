@@ -39,7 +39,7 @@ def test_templates_know_the_context_the_parameters_and_the_inputs(tmp_path):
         flow.add_task(Parameter("day", default="monday"))
         stored = store(3)
     state = flow.run(parameters={"day": "friday"})
-    assert state.result[stored]._result.location == str(tmp_path / "f" / "store" / "friday-3.json")
+    assert state.result[stored].stored.location == str(tmp_path / "f" / "store" / "friday-3.json")
 
 
 def test_a_template_that_cannot_be_filled_in_fails_the_task(tmp_path):
@@ -101,7 +101,7 @@ def test_values_inside_the_state():
 
     with Flow("f") as flow:
         value = small()
-    assert flow.run().result[value]._result.location == '{"n": 1}'
+    assert flow.run().result[value].stored.location == '{"n": 1}'
 
 
 def test_a_value_that_cannot_be_stored_fails_the_task_with_a_clear_word(tmp_path):
