@@ -304,7 +304,8 @@ class Graph(ReadableGraph):
                 self.add_task(edge.upstream_task)
         self.add_task(task)
         if constants:
-            self.constants[task].update(constants)
+            present = self.constants.get(task)
+            self.constants[task] = {**present, **constants} if present else constants
         for edge in edges:
             self._connect(edge)
 
