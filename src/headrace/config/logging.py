@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import Lock
@@ -43,13 +43,21 @@ def get_logger(name: str | None = None) -> logging.Logger:
 class ContextFilter(logging.Filter):
     """Gives records what `headrace.context` says of the run: `%(task_name)s` and so on.
 
-    Headrace's own handler has it; add it to another handler to use these there. An attribute is
+    Headrace's own handler has one; add one to another handler to use these there. An attribute is
     None where the context has no such key.
+
+    Args:
+        names: The attributes; by default all of `ATTRIBUTES` and `logging.log_attributes`.
     """
+
+    def __init__(self, names: Sequence[str] | None = None) -> None:
+        super().__init__()
+        self.names = names
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Add the attributes; every record passes."""
-        for name in (*ATTRIBUTES, *config.logging.log_attributes):
+        names = self.names
+        for name in (*ATTRIBUTES, *config.logging.log_attributes) if names is None else names:
             if name not in record.__dict__:
                 record.__dict__[name] = context.get(name)
         return True
@@ -168,7 +176,6 @@ def _set_up() -> None:
         if _handler is not None:
             return
         handler = StdoutHandler()
-        handler.addFilter(ContextFilter())
         _apply(handler)
         config.subscribe(_on_change)
         _handler = handler
@@ -184,6 +191,9 @@ def _apply(handler: StdoutHandler) -> None:
     """Bring the loggers to what the settings say."""
     settings = config.logging
     handler.setFormatter(logging.Formatter(settings.format, settings.datefmt))
+    # Looking up what the format does not show would double the cost of a line.
+    shown = [name for name in ATTRIBUTES if f"%({name})" in settings.format]
+    handler.filters = [ContextFilter([*shown, *settings.log_attributes])]
     for name in (ROOT, *settings.extra_loggers):
         logger = logging.getLogger(name)
         logger.setLevel(settings.level)

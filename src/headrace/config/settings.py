@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 
 #: A leaf's path, its value and where it came from, to put back; no value: there was none.
 Before = tuple[Path, Any, str | None]
+
+#: A further place that settings are read from: it takes the environment, and returns of each
+#: setting its path, its value, where that is written, and whether it is text of unknown type.
+Source = Callable[[Mapping[str, str]], Iterable[tuple[Path, Any, str, bool]]]
 
 _MISSING = object()
 
@@ -72,8 +76,9 @@ class Settings(Section):
     every part of Headrace sees the new value at once, in every thread of this process.
     """
 
-    __slots__ = ("_listeners", "_lock", "_sources")
+    __slots__ = ("_further", "_listeners", "_lock", "_sources")
 
+    _further: list[Source]
     _listeners: list[Callable[[str], None]]
     _sources: dict[str, str]
 
@@ -91,6 +96,7 @@ class Settings(Section):
         for name, value in (
             ("_root", self),
             ("_path", ()),
+            ("_further", []),
             ("_listeners", []),
             ("_lock", RLock()),
             ("_sources", {}),
@@ -119,7 +125,7 @@ class Settings(Section):
             ConfigError: If the file is not TOML, or either holds a value of a wrong type.
         """
         with self._lock:
-            found, unknown = _read(os.environ)
+            found, unknown = _read(os.environ, self._further)
             items: dict[str, Any] = {}
             for name in sorted(SECTIONS):
                 self._section(items, tuple(name.split(".")), "")
@@ -144,6 +150,26 @@ class Settings(Section):
             for name, value in sorted((".".join(path), value) for path, value in flat(self))
             if not isinstance(value, Config)
         ]
+
+    def add_source(self, source: Source) -> None:
+        """Read settings from one more place. All others but the defaults go before it.
+
+        What it names and Headrace does not know is kept, without a warning. What has been set in
+        code stays; a source that has been added already changes nothing.
+
+        Raises:
+            ConfigError: If it holds a value of a wrong type.
+        """
+        with self._lock:
+            if source in self._further:
+                return
+            known = dict(self._sources)  # nothing, before the settings are read for the first time
+            for path, value, where in _checked_all(source(os.environ)) if known else ():
+                if known.get(".".join(path), "default") == "default":
+                    self._put(self._items, path, value, where)
+                    self._sources[".".join(path)] = where
+            self._further.append(source)
+        self._tell("")
 
     def subscribe(self, listener: Callable[[str], None]) -> None:
         """Call `listener` with the dotted name of each setting that changes ("" for all)."""
@@ -224,8 +250,14 @@ class Settings(Section):
             listener(name)
 
 
-def _read(environ: Mapping[str, str]) -> tuple[dict[Path, tuple[Any, str]], dict[str, str]]:
+def _read(
+    environ: Mapping[str, str], further: Iterable[Source]
+) -> tuple[dict[Path, tuple[Any, str]], dict[str, str]]:
     """Read all sources.
+
+    Args:
+        environ: The environment variables.
+        further: Other sources, over which those of Headrace are laid.
 
     Returns:
         Each setting's value and where it comes from; and the names that are not Headrace's own,
@@ -235,6 +267,9 @@ def _read(environ: Mapping[str, str]) -> tuple[dict[Path, tuple[Any, str]], dict
     for name, key in KEYS.items():
         path = tuple(name.split("."))
         found[path] = _checked(path, key.default, "", text=False), "default"
+    for source in further:
+        for path, value, where in _checked_all(source(environ)):
+            found[path] = value, where
     variables = [
         (name, tuple(setting.split(".")), environ[name])
         for name, setting in SHORT_NAMES.items()
@@ -256,12 +291,20 @@ def _read(environ: Mapping[str, str]) -> tuple[dict[Path, tuple[Any, str]], dict
     for name, path, text in variables:
         where = f"environment variable {name}"
         found[path] = _checked(path, text, where, text=True), where
+    own = {*written, *(path for _, path, _ in variables)}
     unknown = {
-        ".".join(path): where
-        for path, (_, where) in found.items()
+        ".".join(path): found[path][1]
+        for path in own
         if ".".join(path) not in KEYS and path[:2] != ("context", "secrets")
     }
     return found, unknown
+
+
+def _checked_all(
+    values: Iterable[tuple[Path, Any, str, bool]],
+) -> Iterable[tuple[Path, Any, str]]:
+    for path, value, where, text in values:
+        yield path, _checked(path, value, where, text), where
 
 
 def _checked(path: Path, value: Any, where: str, text: bool) -> Any:

@@ -20,8 +20,8 @@ class StoredResult(Result):
     """A result that is serialized and kept as bytes. Its children say where.
 
     A child implements `store_bytes`, `load_bytes` and `is_stored`, which take a location that is
-    filled in. Nothing that is open (a file, a connection) may be kept in `self`, since results are pickled
-    and travel to wherever tasks run.
+    filled in. Nothing that is open (a file, a connection) may be kept in `self`, since results are
+    pickled and travel to wherever tasks run.
 
     Args:
         value: The value, if it is known.
