@@ -32,7 +32,7 @@ from headrace.engine.plan import CHILD, FLAT, ITEM, LENGTH, NOT_A_CHILD, Node
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Collection, Iterable, Mapping, MutableSequence
+    from collections.abc import Collection, Iterable, Mapping, MutableSequence, Sequence
 
     from headrace.core.task import Task
 
@@ -149,7 +149,7 @@ class FlowMachine:
 
     def _decide(self, node: Node, child: int) -> Command | None:
         """Say what becomes of a run whose upstream is finished: a command, or a state at once."""
-        if self.cancelled is not None:
+        if self.cancelled is not None and not node.task.is_resource_cleanup:
             return None
         if child < 0:
             if node.state is not None and node.state.is_finished():
@@ -331,8 +331,7 @@ class FlowMachine:
     def _expand(self, node: Node, state: Mapped) -> None:
         """Make the children of a mapped task, and start those whose upstream is finished."""
         width = state.n_map_states
-        given = self._given.get(node.task)
-        before = given.map_states if isinstance(given, Mapped) else []
+        before = self._given_children(node, width)
         children: list[State | None] = [None] * width
         node.children = children
         node.state = state
@@ -363,6 +362,16 @@ class FlowMachine:
         else:
             self._start_children(node, width)
         self._expand_dependents(node)
+
+    def _given_children(self, node: Node, width: int) -> Sequence[State | None]:
+        """Return the states that the children of a mapped task begin with."""
+        given = self._given.get(node.task)
+        if given is None:
+            return ()
+        if not isinstance(given, Mapped):
+            return (given,) * width  # what is said of the task holds for each of its children
+        # Its set-up, clean-up or secret is wanted in this process, too.
+        return () if node.task.always_runs else given.map_states
 
     def _expand_dependents(self, node: Node) -> None:
         # After the children, so on top of them: whoever is mapped over them is expanded before the
@@ -473,18 +482,39 @@ class FlowMachine:
             if node.state is None or not node.state.is_finished() or node.open_children
         )
 
-    def end_cancelled(self) -> None:
-        """Give each run that has not ended the state Cancelled, with the reason."""
-        reason = self.cancelled or "Cancelled"
+    def end_cancelled(self, clean_up: bool = True) -> None:
+        """Give each run that has not ended the state Cancelled, with the reason.
+
+        Args:
+            clean_up: Whether the clean-up of resources is left out, and is what `take` returns
+                from now on.
+        """
+        cancelled: list[Node] = []
+        for node in list(self.unfinished()):
+            if not (clean_up and node.task.is_resource_cleanup):
+                self._end_one_cancelled(node)
+                cancelled.append(node)
+            elif node.children is not None:
+                node.children[:] = [s if s and s.is_finished() else None for s in node.children]
+        # The clean-ups that were ready when the run was cancelled are made ready again; those that
+        # wait come by themselves, when what they wait for is told to be finished.
         for node in self.unfinished():
-            if node.children is None:
-                node.state = Cancelled(reason)
-            else:
-                for child, state in enumerate(node.children):
-                    if state is None or not state.is_finished():
-                        node.children[child] = Cancelled(reason)
-                node.open_children = 0
-            node.settled = True
+            if node.children is not None:
+                self._start_children(node, node.width)
+            elif node.waiting == 0:
+                self.put_back(node, NOT_A_CHILD)
+        for node in cancelled:
+            self._settle(node)
+
+    def _end_one_cancelled(self, node: Node) -> None:
+        reason = self.cancelled or "Cancelled"
+        if node.children is None:
+            node.state = Cancelled(reason)
+            return
+        for child, state in enumerate(node.children):
+            if state is None or not state.is_finished():
+                node.children[child] = Cancelled(reason)
+        node.open_children = 0
 
     def final_states(self) -> dict[Task[Any], State]:
         """Return the state of each task; pending where it never got its turn."""

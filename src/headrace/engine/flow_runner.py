@@ -29,7 +29,7 @@ from headrace.engine.task_runner import TaskRunner
 from headrace.executors.local import LocalExecutor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from headrace.core.task import Task
     from headrace.engine.progress import Progress
@@ -209,13 +209,25 @@ class FlowRunner:
 
                         dispatcher = Dispatcher(run, executor)
                         dispatcher.perform()
-                        dispatcher.collect(run.machine.nodes[task] for task in wanted)
+                        if machine.cancelled is not None:
+                            wanted = [*wanted, *_resources(machine)]
+                        dispatcher.collect(machine.nodes[task] for task in wanted)
             except KeyboardInterrupt as interrupt:
                 reason = str(interrupt) or "The run was interrupted."
                 self.logger.warning("%s The flow run is cancelled.", reason)
-                run.machine.cancel(reason)
-        if run.machine.cancelled is not None:
-            run.machine.end_cancelled()
+                machine.cancel(reason)
+            if machine.cancelled is not None:
+                self._clean_up(run)
+
+    def _clean_up(self, run: Run) -> None:
+        """Clean up, in this thread, the resources that a cancelled run has set up."""
+        run.machine.end_cancelled()
+        try:
+            with interruptible():
+                run_inline(run)
+        except KeyboardInterrupt:
+            self.logger.warning("Interrupted again: resources may not have been cleaned up.")
+        run.machine.end_cancelled(clean_up=False)
 
     def _end(self, running: State, machine: FlowMachine, wanted: list[Task[Any]]) -> State:
         """Return the state in which the flow run ends, or waits."""
@@ -290,6 +302,13 @@ class FlowRunner:
                 failed.result = new.result
             raise EndRun(failed) from error
         return new
+
+
+def _resources(machine: FlowMachine) -> Iterator[Task[Any]]:
+    """Yield the tasks whose values the clean-up of resources works with."""
+    for task, node in machine.nodes.items():
+        if task.is_resource_cleanup:
+            yield from (each.upstream.task for each in node.inputs if each.key is not None)
 
 
 def check_parameters(flow: Flow, parameters: Mapping[str, Any]) -> dict[str, Any]:
