@@ -37,7 +37,7 @@ class ClockEvent:
         labels: Labels for the flow run.
     """
 
-    __slots__ = ("labels", "parameter_defaults", "start_time")
+    __slots__ = ("_start_time", "instant", "labels", "parameter_defaults")
 
     def __init__(
         self,
@@ -45,33 +45,40 @@ class ClockEvent:
         parameter_defaults: dict[str, Any] | None = None,
         labels: list[str] | None = None,
     ) -> None:
-        self.start_time = aware(start_time, "an event's start_time")
+        self._start_time = aware(start_time, "an event's start_time")
         self.parameter_defaults = parameter_defaults or {}
         self.labels = labels
+        #: `start_time` in UTC: what events are compared by.
+        self.instant = utc(self._start_time)
+
+    @property
+    def start_time(self) -> datetime.datetime:
+        """When the flow run is to start: an aware datetime, in the zone of the clock."""
+        return self._start_time
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, datetime.datetime):
-            return utc(self.start_time) == utc(aware(other, "the other time"))
+            return self.instant == _instant(other)
         if not isinstance(other, ClockEvent):
             return NotImplemented
         return (
-            utc(self.start_time) == utc(other.start_time)
+            self.instant == other.instant
             and self.parameter_defaults == other.parameter_defaults
             and self.labels == other.labels
         )
 
     def __hash__(self) -> int:
-        return hash(utc(self.start_time))
+        return hash(self.instant)
 
     def __lt__(self, other: object) -> bool:
         if not isinstance(other, (ClockEvent, datetime.datetime)):
             return NotImplemented
-        return utc(self.start_time) < _instant(other)
+        return self.instant < _instant(other)
 
     def __gt__(self, other: object) -> bool:
         if not isinstance(other, (ClockEvent, datetime.datetime)):
             return NotImplemented
-        return utc(self.start_time) > _instant(other)
+        return self.instant > _instant(other)
 
     def __repr__(self) -> str:
         parts = [self.start_time.isoformat()]
@@ -84,7 +91,7 @@ class ClockEvent:
 
 def _instant(value: ClockEvent | datetime.datetime) -> datetime.datetime:
     if isinstance(value, ClockEvent):
-        return utc(value.start_time)
+        return value.instant
     return utc(aware(value, "the other time"))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from headrace.core.errors import CronError, ScheduleTypeError
 from headrace.core.schedules.base import TimesClock
-from headrace.core.schedules.wall import UTC, occurrence, wall_of
+from headrace.core.schedules.wall import UTC, occurrence, set_back, wall_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,7 +113,7 @@ class CronClock(TimesClock):
         begin = wall_of(local)
         if local.fold == 0:
             # If `after` is in the first pass of an overlap, earlier wall-clock times come again.
-            begin -= max(_overlap(local), datetime.timedelta())
+            begin -= set_back(local)
         # The wall goes through an overlap once, with two instants for each time: those of the
         # second pass wait here until the wall has come as far.
         second_pass: deque[datetime.datetime] = deque()
@@ -150,14 +150,6 @@ class CronClock(TimesClock):
 
     def _serialize_own(self) -> dict[str, Any]:
         return {"cron": self.cron, "day_or": self.day_or, **super()._serialize_own()}
-
-
-def _overlap(local: datetime.datetime) -> datetime.timedelta:
-    """Return by how much the clocks are set back in the overlap that `local` lies in, else 0."""
-    first, second = local.utcoffset(), local.replace(fold=1).utcoffset()
-    assert first is not None
-    assert second is not None
-    return first - second
 
 
 def _check(cron: str, day_or: bool) -> bool:

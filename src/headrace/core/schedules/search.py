@@ -6,6 +6,7 @@ import datetime
 import heapq
 from collections.abc import Iterator, Sequence
 from itertools import count
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from headrace.core.errors import ScheduleError
@@ -68,7 +69,7 @@ class Search:
         latest = self.after
         at_latest: list[ClockEvent] = []
         for event in self._adjusted():
-            time = utc(event.start_time)
+            time = event.instant
             if time > latest:
                 latest, at_latest = time, [event]
                 yield event
@@ -92,8 +93,8 @@ class Search:
         waiting: list[tuple[datetime.datetime, int, ClockEvent]] = []
         for event in self._passing(moved(self.after, -most)):
             adjusted = self._adjust(event)
-            heapq.heappush(waiting, (utc(adjusted.start_time), next(numbers), adjusted))
-            soonest = moved(utc(event.start_time), least)
+            heapq.heappush(waiting, (adjusted.instant, next(numbers), adjusted))
+            soonest = moved(event.instant, least)
             while waiting and waiting[0][0] <= soonest:
                 yield heapq.heappop(waiting)[2]
         while waiting:
@@ -117,9 +118,10 @@ class Search:
         first, last = self._window()
         if first is not None:
             after = max(after, moved(first, -TICK))
+        streams = [_rising(clock, after) for clock in self._clocks]
         rejected = 0
-        for event in heapq.merge(*(_rising(clock, after) for clock in self._clocks)):
-            if last is not None and utc(event.start_time) > last:
+        for event in heapq.merge(*streams, key=attrgetter("instant")):
+            if last is not None and event.instant > last:
                 return
             if self._passes(event.start_time):
                 rejected = 0
@@ -153,7 +155,7 @@ def _rising(clock: Clock, after: datetime.datetime) -> Iterator[ClockEvent]:
     latest: datetime.datetime | None = None
     repeated = 0
     for event in clock.events(after=after):
-        time = utc(event.start_time)
+        time = event.instant
         repeated = repeated + 1 if time == latest else 0
         if latest is not None and (time < latest or repeated >= SEARCH_LIMIT):
             raise ScheduleError(

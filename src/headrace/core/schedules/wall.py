@@ -13,7 +13,12 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING, Final
 
-from headrace.core.errors import ScheduleSerializationError, ScheduleTypeError, ZoneError
+from headrace.core.errors import (
+    ScheduleError,
+    ScheduleSerializationError,
+    ScheduleTypeError,
+    ZoneError,
+)
 
 if TYPE_CHECKING:
     from typing import Any
@@ -36,6 +41,7 @@ def aware(value: object, what: str) -> datetime.datetime:
 
     Raises:
         ScheduleTypeError: If `value` is not a datetime.
+        ScheduleError: If it is in the first or last day of all, and not in UTC.
     """
     if not isinstance(value, datetime.datetime):
         raise ScheduleTypeError(f"{what} must be a datetime, not {value!r}.")
@@ -50,7 +56,15 @@ def aware(value: object, what: str) -> datetime.datetime:
             .replace(tzinfo=UTC)
             .astimezone(zone)
         )
-    return naive.replace(tzinfo=zone, fold=value.fold)
+    time = naive.replace(tzinfo=zone)
+    try:
+        time.astimezone(UTC)
+    except OverflowError:
+        raise ScheduleError(
+            f"{what}, {value}, is beyond what a datetime in UTC can hold."
+        ) from None
+    # pendulum sets `fold` where it means nothing, too; it is kept where a time comes twice.
+    return time.replace(fold=1) if value.fold and set_back(time) else time
 
 
 def wall_of(value: datetime.datetime) -> datetime.datetime:
@@ -100,6 +114,13 @@ def resolve(wall: datetime.datetime, zone: datetime.tzinfo, fold: int = 0) -> da
     if instant.astimezone(zone).replace(tzinfo=None, fold=0) == wall.replace(fold=0):
         return instant
     return _end_of_gap(wall, zone)
+
+
+def set_back(time: datetime.datetime) -> datetime.timedelta:
+    """Return by how much the clocks are set back in the overlap that `time` lies in, else 0."""
+    first, second = time.replace(fold=0).utcoffset(), time.replace(fold=1).utcoffset()
+    none = datetime.timedelta()
+    return none if first is None or second is None else max(first - second, none)
 
 
 def occurrence(wall: datetime.datetime, zone: datetime.tzinfo) -> datetime.datetime | None:
