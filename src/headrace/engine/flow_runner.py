@@ -199,6 +199,7 @@ class FlowRunner:
 
         The values of the tasks that are wanted are brought here, wherever they were computed.
         """
+        machine = run.machine
         with executor.start():
             try:
                 with interruptible():
