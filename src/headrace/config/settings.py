@@ -8,18 +8,9 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from headrace.config.container import Config
-from headrace.config.keys import KEYS, SECTIONS, Unfit, is_private
-from headrace.config.sources import (
-    PREFIX,
-    SHORT_NAMES,
-    Path,
-    config_file,
-    flat,
-    from_environment,
-    guess,
-    interpolate,
-    read_toml,
-)
+from headrace.config.keys import KEYS, SECTIONS, is_private
+from headrace.config.reading import checked, in_the, read_sources
+from headrace.config.sources import Path, flat
 from headrace.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -125,7 +116,7 @@ class Settings(Section):
             ConfigError: If the file is not TOML, or either holds a value of a wrong type.
         """
         with self._lock:
-            found, unknown = _read(os.environ, self._further)
+            found, unknown = read_sources(os.environ, self._further)
             items: dict[str, Any] = {}
             for name in sorted(SECTIONS):
                 self._section(items, tuple(name.split(".")), "")
@@ -177,7 +168,7 @@ class Settings(Section):
 
     def _assign(self, path: Path, value: Any, source: str) -> Before:
         """Check a value and store it; return what `_restore` needs to undo that."""
-        value = _checked(path, value, "", text=False)
+        value = checked(path, value, "", text=False)
         with self._lock:
             before = self._before(path)
             self._put(self._items, path, value, "")
@@ -227,7 +218,7 @@ class Settings(Section):
             return
         if isinstance(siblings.get(path[-1]), Section):
             raise ConfigError(
-                f"{_prefix(where)}{'.'.join(path)} is a section of settings, "
+                f"{in_the(where)}{'.'.join(path)} is a section of settings, "
                 f"so it cannot be {value!r} ({type(value).__name__})."
             )
         siblings[path[-1]] = value
@@ -241,89 +232,13 @@ class Settings(Section):
             elif not isinstance(child, Section):
                 name = ".".join(path[:depth])
                 must = f"must be {KEYS[name].kind.expects}" if name in KEYS else "is a value"
-                raise ConfigError(f"{_prefix(where)}{name} {must}, so it cannot be a section.")
+                raise ConfigError(f"{in_the(where)}{name} {must}, so it cannot be a section.")
             items = child._items
         return items
 
     def _tell(self, name: str) -> None:
         for listener in self._listeners:
             listener(name)
-
-
-def _read(
-    environ: Mapping[str, str], further: Iterable[Source]
-) -> tuple[dict[Path, tuple[Any, str]], dict[str, str]]:
-    """Read all sources.
-
-    Args:
-        environ: The environment variables.
-        further: Other sources, over which those of Headrace are laid.
-
-    Returns:
-        Each setting's value and where it comes from; and the names that are not Headrace's own,
-        with where they are written.
-    """
-    found: dict[Path, tuple[Any, str]] = {}
-    for name, key in KEYS.items():
-        path = tuple(name.split("."))
-        found[path] = _checked(path, key.default, "", text=False), "default"
-    for source in further:
-        for path, value, where in _checked_all(source(environ)):
-            found[path] = value, where
-    variables = [
-        (name, tuple(setting.split(".")), environ[name])
-        for name, setting in SHORT_NAMES.items()
-        if environ.get(name)
-    ]
-    variables += from_environment(environ, PREFIX)
-
-    file = config_file(environ)
-    written = dict(flat(read_toml(file) or {}))
-    lookup = {".".join(path): value for path, (value, _) in found.items()}
-    lookup |= {".".join(path): value for path, value in written.items()}
-    lookup |= {".".join(path): text for _, path, text in variables}
-    where = f"file {file}"
-    for path, value in written.items():
-        # A secret is taken as it is written: it may well hold a `$`.
-        if path[:2] != ("context", "secrets"):
-            value = interpolate(value, lookup, environ)
-        found[path] = _checked(path, value, where, text=False), where
-    for name, path, text in variables:
-        where = f"environment variable {name}"
-        found[path] = _checked(path, text, where, text=True), where
-    own = {*written, *(path for _, path, _ in variables)}
-    unknown = {
-        ".".join(path): found[path][1]
-        for path in own
-        if ".".join(path) not in KEYS and path[:2] != ("context", "secrets")
-    }
-    return found, unknown
-
-
-def _checked_all(
-    values: Iterable[tuple[Path, Any, str, bool]],
-) -> Iterable[tuple[Path, Any, str]]:
-    for path, value, where, text in values:
-        yield path, _checked(path, value, where, text), where
-
-
-def _checked(path: Path, value: Any, where: str, text: bool) -> Any:
-    name = ".".join(path)
-    known = KEYS.get(name)
-    if known is None:
-        return guess(value) if text and path[:2] != ("context", "secrets") else value
-    try:
-        return known.kind.convert(value, text)
-    except Unfit:
-        shown = "a value that is not shown" if known.private else repr(value)
-        raise ConfigError(
-            f"{_prefix(where)}{name} must be {known.kind.expects}, "
-            f"not {shown} ({type(value).__name__})."
-        ) from None
-
-
-def _prefix(where: str) -> str:
-    return f"In the {where}: " if where else ""
 
 
 #: The settings of this process.
