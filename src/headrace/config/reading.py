@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from headrace.config.keys import KEYS, Unfit
@@ -18,6 +18,10 @@ from headrace.config.sources import (
     read_toml,
 )
 from headrace.core.errors import ConfigError
+
+#: A further place that settings are read from: it takes the environment, and returns of each
+#: setting its path, its value, where that is written, and whether it is text of unknown type.
+Source = Callable[[Mapping[str, str]], Iterable[tuple[Path, Any, str, bool]]]
 
 
 def read_sources(
@@ -41,7 +45,7 @@ def read_sources(
         path = tuple(name.split("."))
         found[path] = checked(path, key.default, "", text=False), "default"
     for source in further:
-        for path, value, where in _checked_all(source(environ)):
+        for path, value, where in checked_all(source(environ)):
             found[path] = value, where
     variables = [
         (name, tuple(setting.split(".")), environ[name])
@@ -73,9 +77,10 @@ def read_sources(
     return found, unknown
 
 
-def _checked_all(
+def checked_all(
     values: Iterable[tuple[Path, Any, str, bool]],
 ) -> Iterable[tuple[Path, Any, str]]:
+    """Yield each path and value as `checked` gives it, and where it was found."""
     for path, value, where, text in values:
         yield path, checked(path, value, where, text), where
 

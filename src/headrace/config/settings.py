@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from headrace.config.container import Config
 from headrace.config.keys import KEYS, SECTIONS, is_private
-from headrace.config.reading import checked, in_the, read_sources
+from headrace.config.reading import Source, checked, checked_all, in_the, read_sources
 from headrace.config.sources import Path, flat
 from headrace.core.errors import ConfigError
 
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
 
 #: A leaf's path, its value and where it came from, to put back; no value: there was none.
 Before = tuple[Path, Any, str | None]
-
-#: A further place that settings are read from: it takes the environment, and returns of each
-#: setting its path, its value, where that is written, and whether it is text of unknown type.
-Source = Callable[[Mapping[str, str]], Iterable[tuple[Path, Any, str, bool]]]
 
 _MISSING = object()
 
@@ -155,7 +151,7 @@ class Settings(Section):
             if source in self._further:
                 return
             known = dict(self._sources)  # nothing, before the settings are read for the first time
-            for path, value, where in _checked_all(source(os.environ)) if known else ():
+            for path, value, where in checked_all(source(os.environ)) if known else ():
                 if known.get(".".join(path), "default") == "default":
                     self._put(self._items, path, value, where)
                     self._sources[".".join(path)] = where
