@@ -432,3 +432,27 @@ def test_no_file_no_parser(home):
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ
     )
     assert run.stdout == "False\n"
+
+
+def test_a_further_source_gives_way_to_all_but_the_defaults(home, monkeypatch):
+    def elsewhere(environ):
+        yield ("logging", "level"), "ERROR", "file elsewhere", False
+        yield ("flows", "checkpointing"), environ["ELSEWHERE"], "variable ELSEWHERE", True
+        yield ("theirs", "key"), 1, "file elsewhere", False
+
+    monkeypatch.setenv("ELSEWHERE", "true")
+    write(home, "[logging]\nlevel = 'DEBUG'\n")
+    for read_before in (True, False):
+        settings = Settings()
+        if read_before:
+            assert settings.flows.checkpointing is False
+        settings.add_source(elsewhere)
+        settings.add_source(elsewhere)
+        assert settings.logging.level == "DEBUG"
+        assert settings.flows.checkpointing is True
+        assert settings.theirs.key == 1
+        sources = {name: source for name, _, source in settings.describe()}
+        assert sources["flows.checkpointing"] == "variable ELSEWHERE"
+    monkeypatch.setenv("ELSEWHERE", "perhaps")
+    with pytest.raises(ConfigError, match="variable ELSEWHERE: flows.checkpointing must be true"):
+        settings.reload()
