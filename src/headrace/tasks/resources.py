@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, overload
 
 from headrace.core.building import current_graph
@@ -11,6 +12,7 @@ from headrace.core.task import Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextvars import Token
     from types import TracebackType
 
     from headrace.core.edge import Edge
@@ -112,13 +114,21 @@ class ResourceContext:
         self.cleanup_task = cleanup_task
         self._flow = flow
         self._tasks: dict[Task[Any], None] = {}
+        self._around: ResourceContext | None = None
+        self._token: Token[ResourceContext | None] | None = None
 
     def __repr__(self) -> str:
         return f"<ResourceContext: {self.init_task.name}>"
 
     def add_task(self, task: Task[Any], graph: Graph) -> None:
         """Hear of a task that was added to the flow while the block is open."""
-        self._tasks[task] = None
+        # What is added in a block inside this one comes after that one's set-up, which is added
+        # here. If there is no set-up inside, it has to come after this one's directly.
+        block = _innermost.get()
+        while block is not None and block is not self and block.setup_task is None:
+            block = block._around
+        if block is self:
+            self._tasks[task] = None
 
     def __enter__(self) -> Any:
         building = current_graph()
@@ -127,7 +137,11 @@ class ResourceContext:
                 f"The resource {self.init_task.name!r} is part of {self._flow!r}, but its block is "
                 f"entered while {building!r} is open. Make and enter it in the same flow."
             )
+        if self._token is not None:
+            raise FlowError(f"The block of {self.init_task.name!r} is open already.")
         self._flow.open_scope(self)
+        self._around = _innermost.get()
+        self._token = _innermost.set(self)
         return self.setup_task
 
     def __exit__(
@@ -138,6 +152,9 @@ class ResourceContext:
     ) -> None:
         # After an error, too: whoever catches it must not be left with tasks without a resource.
         flow, tasks = self._flow, self._tasks
+        assert self._token is not None
+        _innermost.reset(self._token)
+        self._token = None
         flow.close_scope(self)
         for task in tasks:
             if task not in flow.slugs:
@@ -149,6 +166,9 @@ class ResourceContext:
             downstream = {edge.downstream_task for edge in flow.outgoing(task)}
             if self.cleanup_task not in downstream and downstream.isdisjoint(tasks):
                 flow.add_edge(task, self.cleanup_task)
+
+
+_innermost: ContextVar[ResourceContext | None] = ContextVar("headrace_resource", default=None)
 
 
 class ResourceManager:
