@@ -244,11 +244,14 @@ class Dispatcher:
         """Give runs a state that they did not give themselves."""
         from copy import copy
 
+        # That a task was stopped with its run is no error of the task.
+        level = logging.DEBUG if isinstance(state, Cancelled) else logging.ERROR
         for item in items:
             if self._was_commanded(flight, item):
                 ended = copy(state)
                 ended.timestamp = timestamp()
-                item[0].task.logger.error("Task '%s': %s", item[0].name_of(item[1]), state.message)
+                node, child = item
+                node.task.logger.log(level, "Task '%s': %s", node.name_of(child), state.message)
                 self._machine.finish(*item, ended)
 
     # -- losses ---------------------------------------------------------------------------

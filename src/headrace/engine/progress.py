@@ -111,6 +111,11 @@ class Progress:
         counts = Counts(*map(add, closed, open_now))
         return counts._replace(waiting=self._machine.timers_set)
 
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the run was asked to end: nothing new begins."""
+        return self._machine.cancelled is not None
+
     def count_running(self) -> int:
         """Count the task runs that are being executed, as far as this process knows."""
         return self._run.count_running()

@@ -1,9 +1,12 @@
+import _thread
 import logging
+import time
 
 import pytest
 
 from headrace import Flow, task
 from headrace.core import signals
+from headrace.executors import LocalDaskExecutor
 
 
 def lines_of(error):
@@ -43,3 +46,22 @@ def lines_of(error):
 )
 def test_a_failure_is_an_error_line_by_whatever_name(error, line):
     assert lines_of(error) == [line]
+
+
+def test_a_task_that_is_stopped_with_its_run_is_no_error(caplog):
+    @task
+    def numbers():
+        return list(range(3))
+
+    @task
+    def interrupt(x):
+        if x == 0:
+            time.sleep(0.1)
+            _thread.interrupt_main()
+        for _ in range(500):
+            time.sleep(0.01)
+
+    with Flow("stopped", executor=LocalDaskExecutor("threads", num_workers=2)) as flow:
+        interrupt.map(numbers())
+    assert type(flow.run()).__name__ == "Cancelled"
+    assert [record.levelname for record in caplog.records if "Task '" in record.message] == []
