@@ -1,0 +1,141 @@
+"""The command `headrace` itself: finds the subcommand, and says in one line what went wrong."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from importlib import import_module
+from typing import TextIO
+
+import click
+
+from headrace.cli.exit_codes import INTERRUPTED, NOTHING_RAN
+from headrace.cli.failures import UserCodeFailed
+from headrace.core.errors import HeadraceError
+
+#: The module of each command, which is imported when the command is asked for.
+_COMMANDS = {
+    "run": "headrace.cli.commands.run",
+    "visualize": "headrace.cli.commands.visualize",
+    "config": "headrace.cli.commands.config",
+    "version": "headrace.cli.commands.version",
+}
+
+
+class _LazyGroup(click.Group):
+    """A group whose commands are imported one by one: `headrace version` needs no other."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = import_module(_COMMANDS[cmd_name]).command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in _COMMANDS and not name.startswith("-"):
+            import difflib
+
+            close = difflib.get_close_matches(name, _COMMANDS, n=1)
+            hint = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(_COMMANDS)}."
+            raise click.UsageError(f"There is no command {name!r}. {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+def _print_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from headrace.cli.commands.version import text
+
+        click.echo(text())
+        ctx.exit()
+
+
+@click.group(
+    cls=_LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version and exit.",
+)
+@click.pass_context
+def headrace(ctx: click.Context) -> None:
+    r"""Flows of tasks in plain Python.
+
+    \b
+    Examples:
+      headrace run etl.py
+      headrace run etl.py --param day=2024-01-31 --executor threads
+      headrace visualize etl.py --output etl.svg
+      headrace config
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def run(args: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        args: What follows `headrace`; by default what `sys.argv` holds.
+
+    Returns:
+        The exit code: see `headrace.cli.exit_codes`.
+    """
+    warnings.showwarning = _show_warning
+    try:
+        code = headrace.main(args, prog_name="headrace", standalone_mode=False)
+        sys.stdout.flush()
+    except UserCodeFailed as failure:
+        click.secho(failure.text, err=True)
+        _complain(str(failure))
+    except click.ClickException as error:
+        _complain(error.format_message(), getattr(error, "ctx", None))
+    except HeadraceError as error:
+        _complain(str(error))
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has had enough (`headrace config | head -1`): that is no fault.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    else:
+        return code if isinstance(code, int) else 0
+    return NOTHING_RAN
+
+
+def _complain(message: str, ctx: click.Context | None = None) -> None:
+    sys.stdout.flush()
+    hint = f" See: {ctx.command_path} --help" if ctx is not None else ""
+    click.secho("Error: ", fg="red", bold=True, nl=False, err=True)
+    click.echo(f"{message}{hint}", err=True)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Show a warning in one line, without the line of code that gave it."""
+    from headrace.config.spelling import ConfigWarning
+
+    # Where a setting is read says nothing; its warning names the place that it is written at.
+    where = "" if issubclass(category, ConfigWarning) else f"{filename}:{lineno}: "
+    kind = "" if category in (UserWarning, ConfigWarning) else f"{category.__name__}: "
+    click.secho("Warning: ", fg="yellow", nl=False, err=True)
+    click.echo(f"{where}{kind}{message}", err=True)

@@ -1,0 +1,1 @@
+"""The subcommands of `headrace`, one in each module, called `command` there."""
