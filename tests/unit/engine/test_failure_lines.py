@@ -1,5 +1,6 @@
-import _thread
 import logging
+import os
+import signal
 import time
 
 import pytest
@@ -57,7 +58,7 @@ def test_a_task_that_is_stopped_with_its_run_is_no_error(caplog):
     def interrupt(x):
         if x == 0:
             time.sleep(0.1)
-            _thread.interrupt_main()
+            os.kill(os.getpid(), signal.SIGINT)
         for _ in range(500):
             time.sleep(0.01)
 
