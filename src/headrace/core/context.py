@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from headrace.core.dates import shown
 from headrace.core.now import now
 
 if TYPE_CHECKING:
@@ -181,8 +182,9 @@ class FlowRunContext(Scope):
         self.flow_run_id = flow_run_id
         self.flow_run_name = flow_run_name
         self.parameters = parameters
-        self.date = date or now()
-        self.scheduled_start_time = scheduled_start_time or self.date
+        self.date = shown(date or now())
+        start = scheduled_start_time
+        self.scheduled_start_time = self.date if start is None else shown(start)
         self.checkpointing = checkpointing
         self.running_with_backend = running_with_backend
         self.attempt = attempt
@@ -202,8 +204,10 @@ class FlowRunContext(Scope):
     def own(self, name: str) -> Any:
         if name in self._fields:
             return getattr(self, name)
+        if name in self.extras:
+            return self.extras[name]  # a user may well say what `today` is
         derive = self._derived.get(name)
-        return self.extras.get(name, _MISSING) if derive is None else derive(self)
+        return _MISSING if derive is None else derive(self)
 
     def own_names(self) -> Iterator[str]:
         yield from sorted(self._fields)

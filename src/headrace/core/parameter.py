@@ -6,6 +6,7 @@ import datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from headrace.core.context import context
+from headrace.core.dates import shown
 from headrace.core.errors import ParameterError, TaskDefinitionError
 from headrace.core.no_default import NO_DEFAULT
 from headrace.core.signals import FAIL
@@ -143,7 +144,7 @@ class DateTimeParameter(Parameter):
             value = datetime.datetime(value.year, value.month, value.day, tzinfo=datetime.UTC)
         if not isinstance(value, datetime.datetime):
             raise self._no_time(value)
-        return value if value.tzinfo is not None else value.replace(tzinfo=datetime.UTC)
+        return shown(value if value.tzinfo is not None else value.replace(tzinfo=datetime.UTC))
 
     def _no_time(self, value: object) -> ParameterError:
         return ParameterError(
