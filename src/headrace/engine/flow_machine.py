@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, MutableSequence, Sequence
 
     from headrace.core.task import Task
+    from headrace.engine.plan import Measure
 
 SKIPPED_BY_UPSTREAM = (
     "Upstream task was skipped; if this was not the intended behavior, consider changing "
@@ -83,6 +84,8 @@ class FlowMachine:
             are looked at one by one; the rest starts from them.
         observe_all: Whether each task is run even where its state is clear without running, as
             somebody wants to see every change of state.
+        measured: How many items the values of given states have, and each of these, where
+            `Node.measure` asks for it: by node and map index.
 
     Attributes:
         cancelled: Why the run was cancelled; None while it is not.
@@ -93,6 +96,7 @@ class FlowMachine:
         nodes: Mapping[Task[Any], Node],
         given: Mapping[Task[Any], State] | None = None,
         observe_all: bool = False,
+        measured: Mapping[tuple[Node, int], Measure] | None = None,
     ) -> None:
         self.nodes = nodes
         self.cancelled: str | None = None
@@ -101,8 +105,11 @@ class FlowMachine:
         self._timers: list[tuple[float, int, Node, int]] = []
         self._timer_count = 0
         self._given = given or {}
+        self._measured = measured or {}
         #: States that runs begin with (retrying, resuming, cached), until they are taken.
         self._begin: dict[tuple[Node, int], State] = {}
+        #: Which of these wait for a time, or for a person, before their turn comes.
+        self._asleep: set[tuple[Node, int]] = set()
         self._settle_later: deque[Node] = deque()
         roots = [node for node in nodes.values() if node.waiting == 0]
         self._ready.extend(reversed(roots))
@@ -116,9 +123,16 @@ class FlowMachine:
             return  # its children's states are looked up when it is expanded
         if state.is_finished() and not state.is_cached() and not node.task.always_runs:
             node.state = state
+            node.length, node.lengths = self._measured.get((node, NOT_A_CHILD), (None, None))
             self._settle_later.append(node)
         else:
-            self._begin[node, NOT_A_CHILD] = state
+            self._begin_later(node, NOT_A_CHILD, state)
+
+    def _begin_later(self, node: Node, child: int, state: State) -> None:
+        """Let a run begin with a state once it is its turn; with a scheduled one, at its time."""
+        self._begin[node, child] = state
+        if isinstance(state, Scheduled):
+            self._asleep.add((node, child))
 
     # -- commands out ---------------------------------------------------------------------
 
@@ -163,6 +177,10 @@ class FlowMachine:
             if before is not None and before.is_finished():
                 return None  # it ended meanwhile, as a part of a chunk
             clean = node.dirty == 0 and all(map(_is_clean, node.states_above(child)))
+        if self._asleep and (node, child) in self._asleep:
+            self._asleep.remove((node, child))
+            self.finish(node, child, self._begin[node, child])  # which waits, as it is scheduled
+            return None
         if clean and node.trigger is all_successful:
             return Command(node, child)
         decided = self._objection(node, child)
@@ -348,10 +366,12 @@ class FlowMachine:
             if child_state.is_finished() and not child_state.is_cached():
                 reused = True
                 children[child] = child_state
+                if node.lengths is not None:
+                    node.lengths[child] = self._measured.get((node, child), (None, None))[0]
                 self._count_child(node, child_state)
                 node.open_children -= 1
             else:
-                self._begin[node, child] = child_state
+                self._begin_later(node, child, child_state)
         if node.open_children == 0:
             self._expand_dependents(node)
             self._settle(node)

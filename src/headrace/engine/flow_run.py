@@ -19,6 +19,7 @@ from headrace.core.states import (
     Paused,
     Pending,
     Resume,
+    Scheduled,
     State,
 )
 from headrace.engine.flow_runner import FlowRunner, check_parameters
@@ -121,7 +122,7 @@ def _run_on_schedule(
 def _run_once(
     flow: Flow, runner: FlowRunner, parameters: dict[str, Any], kwargs: dict[str, Any]
 ) -> State:
-    kwargs = {"patience": None, **kwargs}
+    kwargs = {"patience": None, "state": Scheduled("Flow run scheduled."), **kwargs}
     task_states = dict(kwargs.pop("task_states", None) or {})
     state = runner.run(
         parameters=parameters, return_tasks=flow.tasks, task_states=task_states, **kwargs

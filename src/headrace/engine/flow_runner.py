@@ -22,6 +22,7 @@ from headrace.core.states import (
     Success,
 )
 from headrace.engine.flow_machine import FlowMachine
+from headrace.engine.inputs import measure_given
 from headrace.engine.interrupts import interruptible
 from headrace.engine.plan import Node, plan
 from headrace.engine.run import Run, run_inline
@@ -39,12 +40,22 @@ if TYPE_CHECKING:
     FlowRunnerHandler = Callable[["FlowRunner", State, State], State | None]
 
 
+_default_task_runner_class: type[TaskRunner] = TaskRunner
+
+
+def set_default_task_runner_class(cls: type[TaskRunner]) -> None:
+    """Say by which class of task runners flows run that do not name one."""
+    global _default_task_runner_class
+    _default_task_runner_class = cls
+
+
 class FlowRunner:
     """Runs one flow.
 
     Args:
         flow: The flow.
-        task_runner_cls: Runs its tasks; `TaskRunner`, or a class derived from it.
+        task_runner_cls: Runs its tasks; a class derived from `TaskRunner`. By default that, or what
+            `set_default_task_runner_class` says.
         state_handlers: Called as `handler(runner, old_state, new_state)` on every change of the
             flow run's state, after the flow's own; a state that they return takes its place.
         observer: Given the `Progress` of each run before its first task begins, to read from a
@@ -59,7 +70,7 @@ class FlowRunner:
         observer: Callable[[Progress], None] | None = None,
     ) -> None:
         self.flow = flow
-        self.task_runner_cls = task_runner_cls or TaskRunner
+        self.task_runner_cls = task_runner_cls or _default_task_runner_class
         self.state_handlers = list(state_handlers or ())
         self.observer = observer
         self.logger = get_logger(type(self).__name__)
@@ -111,8 +122,12 @@ class FlowRunner:
         try:
             begin = state if state is not None else Pending("Flow run created")
             running = self._start(begin)
+            nodes = plan(self.flow)
             machine = FlowMachine(
-                plan(self.flow), task_states, observe_all=bool(task_runner_state_handlers)
+                nodes,
+                task_states,
+                observe_all=bool(task_runner_state_handlers),
+                measured=measure_given(nodes, task_states) if task_states else None,
             )
             run = Run(
                 machine,

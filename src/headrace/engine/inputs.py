@@ -6,13 +6,23 @@ from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from headrace.core.states import Failed, Mapped, State, Success
-from headrace.engine.plan import CHILD, FLAT, INNER_LENGTHS, ITEM, NO_MEASURE, Input, Node
+from headrace.engine.plan import (
+    CHILD,
+    FLAT,
+    INNER_LENGTHS,
+    ITEM,
+    NO_MEASURE,
+    NOT_A_CHILD,
+    Input,
+    Node,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from headrace.core.edge import Edge
     from headrace.core.task import Task
+    from headrace.engine.plan import Measure
 
 
 class Inputs:
@@ -142,7 +152,7 @@ def length_of(state: State) -> int | None:
     return items_in(state.result)
 
 
-def measure(asked: int, child: int, state: State) -> tuple[int | None, list[int | None] | None]:
+def measure(asked: int, child: int, state: State) -> Measure:
     """Return what the machine must know of a value.
 
     Args:
@@ -176,3 +186,21 @@ def unbindable(task: Task[Any], name: str, error: Exception) -> State:
     """
     task.logger.error("Task '%s': its inputs cannot be had: %r", name, error, exc_info=error)
     return Failed(f"The inputs of {name!r} cannot be had: {error!r}", result=error)
+
+
+def measure_given(
+    nodes: Mapping[Task[Any], Node], given: Mapping[Task[Any], State]
+) -> dict[tuple[Node, int], Measure]:
+    """Return what the machine must know of the values of the states that a run begins with."""
+    measured: dict[tuple[Node, int], Measure] = {}
+    for task, state in given.items():
+        node = nodes[task]
+        if node.measure == NO_MEASURE:
+            continue
+        if node.mapped and isinstance(state, Mapped):
+            for child, child_state in enumerate(state.map_states):
+                if child_state is not None:
+                    measured[node, child] = measure(node.measure, child, child_state)
+        else:
+            measured[node, NOT_A_CHILD] = measure(node.measure, NOT_A_CHILD, state)
+    return measured

@@ -30,6 +30,9 @@ NO_MEASURE = 0
 LENGTH = 1  #: how many items it has
 INNER_LENGTHS = 2  #: how many items each of its items has
 
+#: How many items a value has, and how many each of these has; None for what is not known.
+Measure = tuple[int | None, list[int | None] | None]
+
 NOT_A_CHILD = -1
 #: The map index that stands for a task as a whole, in every signature of the engine.
 

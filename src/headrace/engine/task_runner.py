@@ -17,7 +17,7 @@ from headrace.core.context import TaskRunContext, current
 from headrace.core.errors import ResultNotImplementedError
 from headrace.core.now import now, timestamp
 from headrace.core.result import Result
-from headrace.core.signals import PAUSE, EndRun, StateSignal
+from headrace.core.signals import PAUSE, TRIGGERFAIL, EndRun, StateSignal
 from headrace.core.states import (
     Cached,
     Failed,
@@ -307,7 +307,7 @@ class TaskRunner:
         try:
             if trigger(dict(upstream_states or {})):
                 return
-            ending: State = TriggerFailed("Trigger failed")
+            ending = TRIGGERFAIL("Trigger failed").state
         except StateSignal as signal:
             if scope.find("raise_on_exception") is True:
                 raise
