@@ -6,6 +6,7 @@ import datetime
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
+from headrace.core.dates import shown
 from headrace.core.errors import ScheduleError, ScheduleSerializationError, ScheduleTypeError
 from headrace.core.now import now
 from headrace.core.schedules.wall import (
@@ -54,7 +55,7 @@ class ClockEvent:
     @property
     def start_time(self) -> datetime.datetime:
         """When the flow run is to start: an aware datetime, in the zone of the clock."""
-        return self._start_time
+        return shown(self._start_time)
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, datetime.datetime):

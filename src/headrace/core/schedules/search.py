@@ -9,6 +9,7 @@ from itertools import count
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
+from headrace.core.dates import shown
 from headrace.core.errors import ScheduleError
 from headrace.core.schedules.adjustments import reach_of
 from headrace.core.schedules.base import TICK, Clock, ClockEvent
@@ -110,7 +111,7 @@ class Search:
                     f"The adjustment {describe(adjustment)} moves {time} to {result}. A function of "
                     f"your own may move a time by a week at most; adjustments.add by any interval."
                 )
-            time = result
+            time = shown(result)
         return ClockEvent(time, event.parameter_defaults, event.labels)
 
     def _passing(self, after: datetime.datetime) -> Iterator[ClockEvent]:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace import schedules
+from headrace.core.dates import show_dates_as
 from headrace.core.errors import (
     NoMoreEventsError,
     ScheduleError,
@@ -36,6 +37,7 @@ from headrace.schedules.filters import (
     is_day_of_week,
     is_month_end,
     is_weekday,
+    is_weekend,
     on_date,
     on_datetime,
 )
@@ -337,6 +339,46 @@ class TestAdjustments:
             match="the adjustment .*<lambda> returns must be a datetime, not None",
         ):
             Schedule([IntervalClock(DAY)], adjustments=[lambda dt: None]).next(1)
+
+
+# -- the kind of datetime that flows are given -------------------------------------------------
+
+
+class Fancy(datetime.datetime):
+    """Stands for pendulum's DateTime."""
+
+    def add(self, days: int) -> datetime.datetime:
+        return self + days * DAY
+
+    @property
+    def day_of_week(self) -> int:
+        return self.isoweekday() % 7
+
+    @classmethod
+    def of(cls, moment: datetime.datetime) -> "Fancy":
+        return cls.fromtimestamp(moment.timestamp(), moment.tzinfo)
+
+
+def test_functions_of_ones_own_get_the_datetimes_that_flows_get() -> None:
+    schedule = Schedule(
+        [CronClock("0 9 * * *", local(2024, 1, 1))],
+        filters=[lambda dt: dt.day_of_week == 0, is_weekend],
+        adjustments=[lambda dt: dt.add(days=1), lambda dt: dt.add(days=1), add(HOUR)],
+    )
+    show_dates_as(Fancy.of)
+    try:
+        times = schedule.next(2, after=Fancy(2024, 3, 1, tzinfo=UTC))
+        event = schedule.next_event(after=times[0])
+        blob = schedule.clocks[0].serialize()
+    finally:
+        show_dates_as(None)
+    assert [type(t) for t in times] == [Fancy, Fancy]
+    assert [t.isoformat() for t in times] == [
+        "2024-03-05T10:00:00-05:00",
+        "2024-03-12T10:00:00-04:00",
+    ]
+    assert event.start_time == times[1]
+    assert blob["start_date"]["tz"] == "America/New_York"
 
 
 # -- bad input, and the end -------------------------------------------------------------------
