@@ -1,3 +1,106 @@
-"""Headrace: workflow orchestration in plain Python."""
+"""Headrace: flows of tasks in plain Python.
+
+```python
+from headrace import Flow, task
+
+
+@task
+def double(x: int) -> int:
+    return 2 * x
+
+
+with Flow("doubles") as flow:
+    doubled = double.map([1, 2, 3])
+
+state = flow.run()
+assert state.result[doubled].result == [2, 4, 6]
+```
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from headrace.config import config as config
+from headrace.core.annotations import flatten as flatten
+from headrace.core.annotations import mapped as mapped
+from headrace.core.annotations import unmapped as unmapped
+from headrace.core.context import context as context
+from headrace.core.edge import Edge as Edge
+from headrace.core.function_task import task as task
+from headrace.core.parameter import Parameter as Parameter
+from headrace.core.tags import tags as tags
+from headrace.core.task import Task as Task
+from headrace.flow import Flow as Flow
+
+if TYPE_CHECKING:
+    from headrace.core.attribute_defaults import defaults_from_attrs as defaults_from_attrs
+    from headrace.core.collections import as_task as as_task
+    from headrace.core.mapping import apply_map as apply_map
+    from headrace.core.parameter import DateTimeParameter as DateTimeParameter
+    from headrace.secrets import Secret as Secret
+    from headrace.tasks.control_flow import FilterTask as FilterTask
+    from headrace.tasks.control_flow import case as case
+    from headrace.tasks.control_flow import ifelse as ifelse
+    from headrace.tasks.control_flow import merge as merge
+    from headrace.tasks.control_flow import switch as switch
+    from headrace.tasks.pause import pause_task as pause_task
+    from headrace.tasks.resources import resource_manager as resource_manager
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "DateTimeParameter",
+    "Edge",
+    "FilterTask",
+    "Flow",
+    "Parameter",
+    "Secret",
+    "Task",
+    "apply_map",
+    "as_task",
+    "case",
+    "config",
+    "context",
+    "defaults_from_attrs",
+    "flatten",
+    "ifelse",
+    "mapped",
+    "merge",
+    "pause_task",
+    "resource_manager",
+    "switch",
+    "tags",
+    "task",
+    "unmapped",
+]
+
+# What only some flows use is imported when it is first asked for.
+_LAZY = {
+    "DateTimeParameter": "headrace.core.parameter",
+    "FilterTask": "headrace.tasks.control_flow",
+    "Secret": "headrace.secrets",
+    "apply_map": "headrace.core.mapping",
+    "as_task": "headrace.core.collections",
+    "case": "headrace.tasks.control_flow",
+    "defaults_from_attrs": "headrace.core.attribute_defaults",
+    "ifelse": "headrace.tasks.control_flow",
+    "merge": "headrace.tasks.control_flow",
+    "pause_task": "headrace.tasks.pause",
+    "resource_manager": "headrace.tasks.resources",
+    "switch": "headrace.tasks.control_flow",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        from importlib import import_module
+
+        value = getattr(import_module(_LAZY[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -99,11 +99,6 @@ class SKIP(StateSignal):
 
     _state_cls = states.Skipped
 
-    def __init__(self, message: str | None = None, *args: Any, **kwargs: Any) -> None:
-        if not args:
-            kwargs.setdefault("result", None)
-        super().__init__(message, *args, **kwargs)
-
 
 class RETRY(StateSignal):
     """The task is to be run again, whatever its `max_retries`: now, or at `start_time`."""

@@ -151,7 +151,7 @@ def _none_failed(t: Tally) -> signals.StateSignal | None:
 
 def _skipped_or_failed(t: Tally) -> signals.StateSignal | None:
     if t.skipped == t.total:
-        return signals.SKIP("All upstreams were skipped")
+        return signals.SKIP("All upstreams were skipped", result=None)
     if t.successful == t.total:
         return None
     return _disagree("not_all_skipped", "some of the upstream tasks failed")
