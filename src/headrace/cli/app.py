@@ -57,8 +57,21 @@ def _print_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -
         ctx.exit()
 
 
+_HELP = """\
+Flows of tasks in plain Python.
+
+\b
+Examples:
+  headrace run etl.py
+  headrace run etl.py --param day=2024-01-31 --executor threads
+  headrace visualize etl.py --output etl.svg
+  headrace config
+"""
+
+
 @click.group(
     cls=_LazyGroup,
+    help=_HELP,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -72,15 +85,7 @@ def _print_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -
 )
 @click.pass_context
 def headrace(ctx: click.Context) -> None:
-    r"""Flows of tasks in plain Python.
-
-    \b
-    Examples:
-      headrace run etl.py
-      headrace run etl.py --param day=2024-01-31 --executor threads
-      headrace visualize etl.py --output etl.svg
-      headrace config
-    """
+    """Flows of tasks in plain Python."""
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
 

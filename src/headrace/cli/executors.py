@@ -29,9 +29,10 @@ def parse_executor(text: str) -> Executor:
 
         return LocalDaskExecutor(kind, num_workers=_workers(text, rest) if colon else None)
     if kind == "dask" and bool(colon) == bool(rest):
+        address = _address(text, rest) if colon else None
         from headrace.executors import DaskExecutor
 
-        return DaskExecutor(address=_address(text, rest)) if colon else DaskExecutor()
+        return DaskExecutor(address=address)
     raise click.ClickException(f"There is no executor {text!r}. Use one of: {FORMS}.")
 
 

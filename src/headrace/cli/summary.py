@@ -202,7 +202,8 @@ def _grouped(found: Mapping[tuple[Task[Any], str], list[int | None]]) -> Iterato
         elif len(numbers) <= _MOST_INDEXES:
             name = f"{task.name}[{', '.join(numbers)}]"
         else:
-            name = f"{task.name}[{', '.join(numbers[:_MOST_INDEXES])}, … {len(numbers):,} in all]"
+            name = f"{task.name}[{', '.join(numbers[:_MOST_INDEXES])}, ...]"
+            error = f"{error} ({len(numbers):,} of them)"
         yield FailedRuns(name, error)
 
 

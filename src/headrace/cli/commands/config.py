@@ -8,20 +8,23 @@ import click
 
 from headrace.config import config
 
+_HELP = """\
+Show the settings, and where each value comes from.
 
-@click.group("config", invoke_without_command=True)
+Without a subcommand, all of them are listed.
+
+\b
+Examples:
+  headrace config
+  headrace config list logging
+  headrace config get flows.checkpointing
+"""
+
+
+@click.group("config", invoke_without_command=True, help=_HELP)
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    r"""Show the settings, and where each value comes from.
-
-    Without a subcommand, all of them are listed.
-
-    \b
-    Examples:
-      headrace config
-      headrace config list logging
-      headrace config get flows.checkpointing
-    """
+    """Show the settings, and where each value comes from."""
     if ctx.invoked_subcommand is None:
         ctx.invoke(list_settings)
 

@@ -26,7 +26,29 @@ if TYPE_CHECKING:
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
-@click.command("run")
+_HELP = """\
+Run the flow in FILE, here and now.
+
+\b
+Examples:
+  headrace run etl.py
+  headrace run etl.py --param day=2024-01-31 --param 'limits=[1, 2]'
+  headrace run etl.py --executor threads:8
+  headrace run etl.py --executor dask:tcp://127.0.0.1:8786
+  headrace run -m company.flows --name nightly --schedule
+
+\b
+Exit codes:
+  0    the flow run succeeded
+  1    it failed
+  2    nothing was run: wrong usage, or a flow that cannot be loaded
+  3    it is not finished: it waits for a person, or for a time
+  130  it was cancelled, by Ctrl-C as a rule
+  143  it was cancelled by SIGTERM
+"""
+
+
+@click.command("run", help=_HELP)
 @flow_options
 @click.option(
     "-p",
@@ -72,24 +94,7 @@ def command(
     no_progress: bool,
     quiet: bool,
 ) -> int:
-    r"""Run the flow in FILE, here and now.
-
-    \b
-    Examples:
-      headrace run etl.py
-      headrace run etl.py --param day=2024-01-31 --param 'limits=[1, 2]'
-      headrace run etl.py --executor threads:8
-      headrace run etl.py --executor dask:tcp://127.0.0.1:8786
-      headrace run -m company.flows --name nightly --schedule
-    \b
-    Exit codes:
-      0    the flow run succeeded
-      1    it failed
-      2    nothing was run: wrong usage, or a flow that cannot be loaded
-      3    it is not finished: it waits for a person, or for a time
-      130  it was cancelled, by Ctrl-C as a rule
-      143  it was cancelled by SIGTERM
-    """
+    """Run the flow in FILE, here and now."""
     # What can be wrong without the flow is said before its file is run.
     values = (read_parameter_file(param_file) if param_file is not None else {}) | parse_parameters(
         params
@@ -103,6 +108,7 @@ def command(
             f"The flow {flow.name!r} has no schedule to follow. Leave out --schedule to run it now."
         )
     check_parameters(flow, values, scheduled=schedule)
+    flow.validate()
     if chosen is not None:
         flow.executor = chosen
     return _run(flow, values, schedule, _display(flow.name, no_progress, quiet))
@@ -139,6 +145,7 @@ def _is_terminal() -> bool:
         os.name == "posix"
         and sys.stdout.isatty()
         and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
+        and sys.stdout.encoding.lower().replace("-", "") == "utf8"
     )
 
 
@@ -151,11 +158,12 @@ def _watched_by(display: Display) -> type[FlowRunner]:
             super().__init__(flow, observer=display.begin)
 
         def run(self, *args: Any, **kwargs: Any) -> State:
-            state: State | None = None
             try:
                 state = super().run(*args, **kwargs)
-            finally:
-                display.end(state)
+            except KeyboardInterrupt:
+                display.end(None)
+                raise
+            display.end(state)
             return state
 
     Watched.__name__ = FlowRunner.__name__  # its log lines are a flow runner's

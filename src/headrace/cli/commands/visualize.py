@@ -12,7 +12,21 @@ from headrace.cli.locating import find_flow, flow_options
 _FORMATS = ("svg", "png", "pdf", "jpg", "gif", "ps", "json", "dot", "gv")
 
 
-@click.command("visualize")
+_HELP = """\
+Draw the flow in FILE, without running it.
+
+Mapped tasks are boxes, the others are ellipses; mapped edges are dashed. Graphviz has to be
+installed: the Python package by `pip install 'headrace[viz]'`, and its program `dot`.
+
+\b
+Examples:
+  headrace visualize etl.py
+  headrace visualize etl.py --output etl.png --horizontal
+  headrace visualize -m company.flows --name nightly -o nightly.pdf
+"""
+
+
+@click.command("visualize", help=_HELP)
 @flow_options
 @click.option(
     "-o",
@@ -30,17 +44,7 @@ def command(
     output: str | None,
     horizontal: bool,
 ) -> None:
-    r"""Draw the flow in FILE, without running it.
-
-    Mapped tasks are boxes, the others are ellipses; mapped edges are dashed. Graphviz has to be
-    installed: the Python package by `pip install 'headrace[viz]'`, and its program `dot`.
-
-    \b
-    Examples:
-      headrace visualize etl.py
-      headrace visualize etl.py --output etl.png --horizontal
-      headrace visualize -m company.flows --name nightly -o nightly.pdf
-    """
+    """Draw the flow in FILE, without running it."""
     flow = find_flow(file, module, name, prefect1)
     if output is None:
         output = "".join(c if c.isalnum() or c in "-_." else "-" for c in flow.name) + ".svg"

@@ -34,9 +34,10 @@ class Screen:
     def __init__(self, write: Callable[[bytes], None], size: Callable[[], tuple[int, int]]) -> None:
         self._write = write
         self._size = size
-        self._region: Sequence[Line] = ()
+        self._last_size = size()
+        self._region: list[Line] = []
         #: What of the region is on the terminal now.
-        self._drawn: Sequence[Line] = ()
+        self._drawn: list[Line] = []
         self._line_is_open = False
         self._cursor_is_hidden = False
 
@@ -48,19 +49,21 @@ class Screen:
 
     def show(self, region: Sequence[Line]) -> None:
         """Draw the region anew; an empty one goes away."""
-        region = region[: max(0, self._size()[1] - 1)]
-        if list(region) == list(self._region) and (self._drawn or self._line_is_open):
+        size = self._size()
+        resized, self._last_size = size != self._last_size, size
+        region = list(region[: max(0, size[1] - 1)])
+        if region == self._region and not resized and (self._drawn or self._line_is_open):
             return
         self._region = region
         if self._line_is_open:
             return
         drawn = self._drawn
         out = [self._to_region_top()]
+        if resized or len(region) < len(drawn):
+            out.append(_CLEAR_TO_SCREEN_END)
         for position, line in enumerate(region):
             out.append(b"\n" if position else b"")
             out.append(line.text.encode(errors="replace") + _CLEAR_TO_LINE_END)
-        if len(region) < len(drawn):
-            out.append(_CLEAR_TO_SCREEN_END)
         out.append(self._cursor(hidden=bool(region)))
         self._drawn = region
         self._send(out)
@@ -72,7 +75,7 @@ class Screen:
         out = []
         if self._drawn:
             out += [self._to_region_top(), _CLEAR_TO_SCREEN_END]
-            self._drawn = ()
+            self._drawn = []
         out.append(data)
         self._line_is_open = not data.endswith(b"\n")
         if self._region and not self._line_is_open:

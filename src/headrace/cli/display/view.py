@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 #: How many mapped tasks get a bar of their own.
 _MOST_MAPS = 4
-_BAR_WIDTH = 32
+_BAR_WIDTH, _LEAST_BAR, _LEAST_NAME, _GAP = 32, 6, 8, 2
+#: A mapped task that makes up more of the run than this gets no bar of its own.
 _NEARLY_ALL = 0.8
 _STYLES = {
     "success": "green",
@@ -92,28 +93,17 @@ class View:
         about = _counts({word: count for word, count in words.items() if count})
         if cancelling:
             about = Text.assemble(("cancelling: what runs is asked to end   ", "yellow"), about)
-        grid = Table.grid(padding=(0, 2, 0, 0))
-        grid.add_column(no_wrap=True, overflow="ellipsis", max_width=max(8, width // 4))
-        grid.add_column(no_wrap=True)
-        grid.add_column(no_wrap=True, justify="right")
-        grid.add_column(no_wrap=True, justify="right")
         shown = maps[:_MOST_MAPS] if _says_more(maps, counts.total) else ()
-        bar_width = max(4, min(_BAR_WIDTH, width // 3))
-        grid.add_row(
-            Text(self._flow, style="bold"),
-            _bar(counts.done, counts.total, bar_width),
-            Text(f"{counts.done:>{len(f'{counts.total:,}')},} of {counts.total:,}"),
-            Text(_clock(seconds), style="dim"),
-        )
-        for each in shown:
-            grid.add_row(
-                Text(f"  {each.name}", style="dim"),
-                _bar(each.done, each.total, bar_width, quiet=True),
-                Text(f"{each.done:,} of {each.total:,}", style="dim"),
-                "",
-            )
+        rows = [
+            _Row(Text(self._flow, style="bold"), counts.done, counts.total, "cyan", seconds),
+            *(
+                _Row(Text(f"  {each.name}", style="dim"), each.done, each.total, "bright_black")
+                for each in shown
+            ),
+        ]
+        grid = _grid(rows, width)
         if len(maps) > len(shown) > 0:
-            grid.add_row(Text(f"  and {len(maps) - len(shown)} more", style="dim"), "", "", "")
+            about = Text.assemble((f"and {len(maps) - len(shown)} more mapped   ", "dim"), about)
         about.no_wrap, about.overflow = True, "ellipsis"
         # The empty line keeps the region apart from what is printed above it.
         return [Line("", 0), *self._lines(Group(grid, about), width)]
@@ -126,6 +116,40 @@ class View:
         console.print(renderable, end="", soft_wrap=False)
         text = self._file.getvalue().rstrip("\n")
         return [Line(line, cell_len(Text.from_ansi(line).plain)) for line in text.split("\n")]
+
+
+class _Row(NamedTuple):
+    """One line with a bar."""
+
+    name: Text
+    done: int
+    total: int
+    style: str
+    seconds: float | None = None
+
+
+def _grid(rows: Sequence[_Row], width: int) -> Table:
+    """Return the rows in columns; where there is little room, the bar goes first."""
+    digits = max(len(f"{row.total:,}") for row in rows)
+    about = [f"{row.done:>{digits},} of {row.total:,}" for row in rows]
+    about_width = max(map(len, about))
+    name_width = min(max(row.name.cell_len for row in rows), max(_LEAST_NAME, width // 4))
+    bar_width = min(_BAR_WIDTH, width - name_width - about_width - len(_clock(0)) - 3 * _GAP)
+    grid = Table.grid(padding=(0, _GAP, 0, 0))
+    grid.add_column(no_wrap=True, overflow="ellipsis", width=name_width)
+    if bar_width >= _LEAST_BAR:
+        grid.add_column(no_wrap=True, width=bar_width)
+    grid.add_column(no_wrap=True, width=about_width)
+    grid.add_column(no_wrap=True)
+    for row, text in zip(rows, about, strict=True):
+        style = "dim" if row.seconds is None else ""
+        cells: list[RenderableType] = [row.name]
+        if bar_width >= _LEAST_BAR:
+            cells.append(_bar(row, bar_width))
+        cells.append(Text(text, style=style))
+        cells.append(Text("" if row.seconds is None else _clock(row.seconds), style="dim"))
+        grid.add_row(*cells)
+    return grid
 
 
 def summary(run: Summary) -> RenderableType:
@@ -188,15 +212,14 @@ def _table(runs: Sequence[FailedRuns], style: str) -> RenderableType:
     return grid
 
 
-def _bar(done: int, total: int, width: int, quiet: bool = False) -> ProgressBar:
-    style = "bright_black" if quiet else "cyan"
+def _bar(row: _Row, width: int) -> ProgressBar:
     return ProgressBar(
-        total=max(total, 1),
-        completed=done,
+        total=max(row.total, 1),
+        completed=row.done,
         width=width,
         style="grey23",
-        complete_style=style,
-        finished_style=style,
+        complete_style=row.style,
+        finished_style=row.style,
     )
 
 
