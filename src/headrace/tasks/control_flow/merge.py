@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from headrace.core.errors import TaskDefinitionError
+from headrace.core.signals import SKIP
 from headrace.core.task import Task
 from headrace.core.triggers import not_all_skipped
 
@@ -36,10 +37,14 @@ class Merge(Task[Any]):
         super().__init__(**kwargs)
 
     def run(self, **task_results: Any) -> Any:
-        """Return the first input that is not None, in the order of the names' numbers."""
+        """Return the first input that is a result, in the order of the names' numbers.
+
+        None is no result, and neither is the signal that a skipped task has in its place.
+        """
         for name in sorted(task_results, key=_by_number):
-            if task_results[name] is not None:
-                return task_results[name]
+            result = task_results[name]
+            if result is not None and not isinstance(result, SKIP):
+                return result
         return None
 
 
