@@ -82,9 +82,11 @@ class Overlay(Scope):
         self.values = values
 
     def own(self, name: str) -> Any:
+        """Return what was set for `name`, or `_MISSING`."""
         return self.values.get(name, _MISSING)
 
     def own_names(self) -> Iterator[str]:
+        """Yield the names that were set."""
         return iter(self.values)
 
 
@@ -202,6 +204,7 @@ class FlowRunContext(Scope):
     _fields: ClassVar[frozenset[str]] = frozenset(__slots__) - {"extras"}
 
     def own(self, name: str) -> Any:
+        """Return what the flow run has for `name`, or `_MISSING`."""
         if name in self._fields:
             return getattr(self, name)
         if name in self.extras:
@@ -210,6 +213,7 @@ class FlowRunContext(Scope):
         return _MISSING if derive is None else derive(self)
 
     def own_names(self) -> Iterator[str]:
+        """Yield the names of the fields, of what derives from them, and of the user's keys."""
         yield from sorted(self._fields)
         yield from self._derived
         yield from self.extras
@@ -321,10 +325,12 @@ class TaskRunContext(Scope):
     }
 
     def own(self, name: str) -> Any:
+        """Return what the task run has for `name`, or `_MISSING`."""
         derive = self._derived.get(name)
         return _MISSING if derive is None else derive(self)
 
     def own_names(self) -> Iterator[str]:
+        """Yield the names that have a value in this task run."""
         return (name for name in self._derived if self.own(name) is not _MISSING)
 
 

@@ -35,9 +35,14 @@ HeadraceError
 │   └── DeserializationError           what is stored is not what its serializer writes
 ├── ResultNotImplementedError          a result that has no place to read from or write to
 ├── CommandError (RuntimeError)        a program that a task runs cannot be started
+├── RunConfigError (ValueError)        a run config cannot be used as it is written
 ├── NotificationError (ValueError)     a message could not be sent
 ├── MissingExtraError (ImportError)    an optional package is not installed
 ├── MissingProgramError (RuntimeError) a program that a feature calls is not installed
+├── CompatError                        flow files written for another library cannot be run
+│   ├── PrefectInstalledError (ImportError)  a package named `prefect` is installed
+│   ├── NotOfferedError (ImportError)  a module, or a name in one, that Headrace does not offer
+│   └── AttributeNotOfferedError (AttributeError)  the same, asked for as an attribute
 └── TransitionError (RuntimeError)     the engine was asked for a step that cannot follow
 ```
 """
@@ -205,6 +210,10 @@ class CommandError(HeadraceError, RuntimeError):
     """A program that a task is to run cannot be started."""
 
 
+class RunConfigError(HeadraceError, ValueError):
+    """A run config has an argument of a wrong type, or arguments that contradict each other."""
+
+
 class NotificationError(HeadraceError, ValueError):
     """A message to people could not be sent, or not be put together."""
 
@@ -243,6 +252,46 @@ class MissingProgramError(HeadraceError, RuntimeError):
         )
         self.feature = feature
         self.program = program
+
+
+class CompatError(HeadraceError):
+    """A flow file that was written for another library cannot be run as it is."""
+
+
+class PrefectInstalledError(CompatError, ImportError):
+    """A package named `prefect` is installed where Headrace is to stand in for it.
+
+    Args:
+        where: The file that it is, or would be, imported from.
+        imported: Whether it has been imported already.
+    """
+
+    def __init__(self, where: str, imported: bool) -> None:
+        if imported:
+            done = "has been imported already"
+            first = "Import headrace.compat.prefect before it"
+        else:
+            done = "is installed"
+            first = "Uninstall it"
+        super().__init__(
+            f"A package named 'prefect' {done}, from {where}, and Headrace does not hide it unasked. "
+            f"{first}; or let Headrace win, by the environment variable HEADRACE_PREFECT1=replace or "
+            f"by headrace.compat.prefect.install(replace=True)."
+        )
+        self.where = where
+        self.imported = imported
+
+    def __reduce__(self) -> tuple[type[PrefectInstalledError], tuple[str, bool]]:
+        # An exception is remade from `args`, which hold the message here and not the arguments.
+        return type(self), (self.where, self.imported)
+
+
+class NotOfferedError(CompatError, ImportError):
+    """A module that existed in another library, or a name in one, is not offered."""
+
+
+class AttributeNotOfferedError(CompatError, AttributeError):
+    """A name that existed in a module of another library is not offered."""
 
 
 class TransitionError(HeadraceError, RuntimeError):

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Self
 
 from headrace.core.errors import ResultNotImplementedError
-
-Self = TypeVar("Self", bound="Result")
 
 
 class Result:
@@ -45,26 +43,26 @@ class Result:
 
     __hash__ = object.__hash__
 
-    def copy(self: Self) -> Self:
+    def copy(self) -> Self:
         """Return a shallow copy: the same value and place, free to be changed apart."""
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
         return twin
 
-    def from_value(self: Self, value: Any) -> Self:
+    def from_value(self, value: Any) -> Self:
         """Return a copy that carries `value` and keeps this result's place and serializer."""
         twin = self.copy()
         twin.value = value
         return twin
 
-    def at(self: Self, location: str | Callable[..., str]) -> Self:
+    def at(self, location: str | Callable[..., str]) -> Self:
         """Return a copy whose place is `location`: a string, a template, or a function."""
         twin = self.copy()
         twin.location = location if isinstance(location, str) else None
         twin._template = location
         return twin
 
-    def format(self: Self, /, **kwargs: Any) -> Self:
+    def format(self, /, **kwargs: Any) -> Self:
         """Return a copy whose location is this one's template filled in with `kwargs`.
 
         Raises:
@@ -82,11 +80,11 @@ class Result:
         """Tell whether something is stored at `location`, filled in with `kwargs`."""
         raise ResultNotImplementedError(_no_place(self))
 
-    def read(self: Self, location: str) -> Self:
+    def read(self, location: str) -> Self:
         """Return a copy with the value that is stored at `location`."""
         raise ResultNotImplementedError(_no_place(self))
 
-    def write(self: Self, /, value_: Any, **kwargs: Any) -> Self:
+    def write(self, /, value_: Any, **kwargs: Any) -> Self:
         """Store `value_` at the location filled in with `kwargs`; return a copy that has both."""
         raise ResultNotImplementedError(_no_place(self))
 

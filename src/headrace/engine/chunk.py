@@ -16,14 +16,15 @@ from headrace.core.context import FlowRunContext, Overlay, Scope, current
 from headrace.core.states import Skipped, State, Success
 from headrace.engine.inputs import flatten, measure, opened, unbindable
 from headrace.engine.plan import NO_MEASURE
-from headrace.engine.task_runner import TaskRunner, begin_scope, run_plain
+from headrace.engine.scopes import begin_scope
+from headrace.engine.task_runner import TaskRunner, run_plain
+from headrace.executors.base import Shared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from headrace.core.edge import Edge
     from headrace.core.result import Result
-    from headrace.core.task import Task
     from headrace.engine.task_runner import TaskRunnerHandler
 
 
@@ -113,7 +114,7 @@ class FlatOf:
         return FlatOf, (self.source,)
 
 
-Source = FromStep | Held | ItemOf | ListOf | FlatOf
+Source = FromStep | Held | ItemOf | ListOf | FlatOf | Shared
 
 
 class Step:
@@ -293,7 +294,7 @@ class Chunk:
         self,
         key: str,
         scope: FlowRunContext,
-        tasks: list[Task[Any]],
+        tasks: list[Shared],
         steps: list[Step],
         budget: float | None = None,
         flow_result: Result | None = None,
@@ -333,6 +334,7 @@ def run_chunk(
     held: Sequence[Mapping[int, Any]] = (),
     keeps: Callable[[Any], bool] | None = None,
     stopped: Callable[[], bool] | None = None,
+    report: Callable[[Outcome], None] | None = None,
 ) -> tuple[list[Outcome], dict[int, Any]]:
     """Run the steps of a chunk, as far as its time and their states let it.
 
@@ -341,12 +343,15 @@ def run_chunk(
         held: Of each submission that this one needs, the values that it kept, by position.
         keeps: Tells of a value whether it stays here; None for never.
         stopped: Tells whether to stop before the next step.
+        report: Told how each step ended, at once; None to return all of it.
 
     Returns:
-        How each step ended that was run, in order; what is not there is handed back. And the
-        values that stay here, by position.
+        How each step ended that was run, in order, unless `report` was told; what is not there is
+        handed back. And the values that stay here, by position.
     """
     outcomes: list[Outcome] = []
+    if report is None:
+        report = outcomes.append
     kept: dict[int, Any] = {}
     states: list[State | None] = [None] * len(chunk.steps)
     scope: Scope = chunk.scope if chunk.extra is None else Overlay(chunk.scope, dict(chunk.extra))
@@ -371,7 +376,7 @@ def run_chunk(
                 kept[position] = state.result
                 outcome.state = without_value(state)
                 outcome.kept = True
-            outcomes.append(outcome)
+            report(outcome)
     finally:
         current.reset(token)
     return outcomes, kept
@@ -384,7 +389,7 @@ def _run_step(
     states: list[State | None],
     held: Sequence[Mapping[int, Any]],
 ) -> State:
-    task = chunk.tasks[step.task]
+    task = chunk.tasks[step.task].value
     parent = scope if step.context is None else Overlay(scope, dict(step.context))
     run_scope = begin_scope(parent, task, step.slug, step.child, step.begin)
     if step.has_sources:
@@ -407,6 +412,8 @@ def _resolve(value: Any, states: list[State | None], held: Sequence[Mapping[int,
         return None if state is None else state.result
     if isinstance(value, Held):
         return held[value.need][value.position]
+    if isinstance(value, Shared):
+        return value.value
     if isinstance(value, ItemOf):
         sequence = _resolve(value.source, states, held)
         return sequence[value.index] if hasattr(sequence, "__getitem__") else None

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from headrace.core.task import Task
     from headrace.engine.plan import Measure
 
+_NOBODY: list[Node] = []
+
 SKIPPED_BY_UPSTREAM = (
     "Upstream task was skipped; if this was not the intended behavior, consider changing "
     "`skip_on_upstream_skip=False` for this task."
@@ -338,6 +340,9 @@ class FlowMachine:
             self._release(dependent, clean=True)
         for dependent in node.dependents:
             self._release(dependent, clean)
+        # Who was told is not told again. Letting go of them leaves no cycles between nodes, so a
+        # run is gone when it is over, and the garbage collector has nothing to look for.
+        node.dependents = node.flat_dependents = node.child_dependents = _NOBODY
 
     def _release(self, node: Node, clean: bool) -> None:
         if not clean:

@@ -311,7 +311,7 @@ class FlowRunner:
         except Exception as error:
             if current.get().find("raise_on_exception") is True:
                 raise
-            self.logger.exception("Exception raised while calling state handlers: %r", error)
+            self.logger.exception("Exception raised while calling state handlers:")
             failed = Failed("Exception raised while calling state handlers.", result=error)
             if isinstance(new.result, dict):
                 failed.context["handler_error"] = repr(error)

@@ -15,6 +15,7 @@ from headrace.core.triggers import BuiltinTrigger
 from headrace.engine.chunk import Chunk, FlatOf, FromStep, Held, ItemOf, ListOf, Step
 from headrace.engine.inputs import Inputs
 from headrace.engine.plan import CHILD, FLAT, GATHER, ITEM, NOT_A_CHILD, WHOLE, Input, Node
+from headrace.executors.base import Shared
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +28,7 @@ Item = tuple[Node, int]
 
 MOST_STEPS = 1024  #: of one chunk, however short they are: it has to be pickled, too
 UNKNOWN_PACE = 0.0  #: a task that was never measured may be short; if not, its chunk hands back
+SHORT_TEXT = 256  #: characters or bytes up to which a text travels as itself, not as `Shared`
 
 
 class Flight:
@@ -82,6 +84,37 @@ class Packer:
         self.pace: dict[Node, float] = {}
         self.alone: set[Item] = set()
         self._count = 0
+        self._tasks: dict[Node, Shared] = {}
+        self._constants: dict[Node, tuple[dict[str, Any], bool]] = {}
+        self._wholes: dict[Node, tuple[State, Any]] = {}
+
+    def task_of(self, node: Node) -> Shared:
+        """Return a node's task, as it travels."""
+        shared = self._tasks.get(node)
+        if shared is None:
+            shared = self._tasks[node] = Shared(node.task)
+        return shared
+
+    def constants_of(self, node: Node) -> tuple[dict[str, Any], bool]:
+        """Return a node's constants, as they travel, and whether any of them is a source."""
+        known = self._constants.get(node)
+        if known is None:
+            values = {key: _shared(value) for key, value in node.constants.items()}
+            known = values, any(type(value) is Shared for value in values.values())
+            self._constants[node] = known
+        return known
+
+    def whole_of(self, node: Node) -> Any:
+        """Return a node's value that is in this process, as it travels."""
+        state = node.state
+        if state is None:
+            return None
+        if node.children is not None:
+            return state.result  # a list of its own for each who takes it, so that any may sort it
+        known = self._wholes.get(node)
+        if known is None or known[0] is not state:
+            known = self._wholes[node] = state, _shared(state.result)
+        return known[1]
 
     def measured(self, node: Node, seconds: float) -> None:
         """Take note of how long a run of a task took."""
@@ -220,7 +253,7 @@ class Packer:
         run = self._run
         if node not in tasks:
             tasks[node] = len(chunk.tasks)
-            chunk.tasks.append(node.task)
+            chunk.tasks.append(self.task_of(node))
             self._add_extra(chunk, node)
         begin = run.machine.begin_state(node, child)
         if begin is not None:
@@ -282,8 +315,8 @@ class _Binding(Inputs):
         An item that cannot be taken from a value here is left to the step, as a source that
         fails there: it is the task run that fails then.
         """
-        arguments = dict(node.constants)
-        has_sources = False
+        constants, has_sources = self._packer.constants_of(node)
+        arguments = dict(constants)
         kept_nodes = self._packer.kept_nodes
         for each in node.inputs:
             if each.key is None:
@@ -296,11 +329,12 @@ class _Binding(Inputs):
             elif upstream in kept_nodes:
                 arguments[each.key] = self._source(each, node, child)
                 has_sources = True
+            elif each.how < ITEM:
+                value = arguments[each.key] = self._packer.whole_of(upstream)
+                has_sources = has_sources or type(value) is Shared
             else:
                 try:
-                    arguments[each.key] = (
-                        _value_of(upstream.state) if each.how < ITEM else self._value(each, child)
-                    )
+                    arguments[each.key] = self._value(each, child)
                 except Exception:  # noqa: BLE001 - a user's own sequence may raise anything
                     arguments[each.key] = ItemOf(_value_of(upstream.state), child)
                     has_sources = True
@@ -345,6 +379,17 @@ class _Binding(Inputs):
 
 def _value_of(state: State | None) -> Any:
     return None if state is None else state.result
+
+
+def _shared(value: Any) -> Any:
+    """Return a value as it travels: by itself if it is small, else as `Shared`."""
+    kind = type(value)
+    if kind in _SMALL or (kind in (str, bytes) and len(value) <= SHORT_TEXT):
+        return value
+    return Shared(value)
+
+
+_SMALL = (int, float, bool, complex, type(None))
 
 
 def _place_in(lengths: list[int | None], index: int) -> tuple[int, int]:

@@ -249,14 +249,24 @@ def plan(graph: Graph) -> dict[Task[Any], Node]:
 
 def _connect(node: Node, edges: Sequence[Edge], nodes: Mapping[Task[Any], Node]) -> None:
     """Make the inputs of `node`, and enter it with the nodes that it waits for."""
-    if len(edges) == 1 and not edges[0].mapped and not edges[0].flattened:
-        # By far the most common task has one plain upstream: nothing to sort out.
-        upstream = nodes[edges[0].upstream_task]
-        node.inputs.append(Input(edges[0], upstream, GATHER if upstream.mapped else WHOLE))
-        node.whole.append(upstream)
+    inputs: list[Input] = []
+    whole: dict[Node, None] = {}
+    for edge in edges:
+        if edge.mapped or edge.flattened:
+            _connect_mapped(node, edges, nodes)
+            return
+        upstream = nodes[edge.upstream_task]
+        inputs.append(Input(edge, upstream, GATHER if upstream.mapped else WHOLE))
+        whole[upstream] = None
+    for upstream in whole:
         upstream.dependents.append(node)
-        node.waiting = 1
-        return
+    node.inputs = inputs
+    node.whole = list(whole)
+    node.waiting = len(whole)
+
+
+def _connect_mapped(node: Node, edges: Sequence[Edge], nodes: Mapping[Task[Any], Node]) -> None:
+    """Do what `_connect` does, where an input is mapped over or flattened."""
     whole: dict[Node, None] = {}
     by_child: dict[Node, None] = {}
     flat: dict[Node, None] = {}
@@ -290,7 +300,7 @@ def _connect(node: Node, edges: Sequence[Edge], nodes: Mapping[Task[Any], Node])
         upstream.child_dependents.append(node)
     for upstream in flat:
         upstream.flat_dependents.append(node)
-    node.whole.extend(whole)
-    node.by_child.extend(by_child)
-    node.flat.extend(flat)
+    node.whole = list(whole)
+    node.by_child = list(by_child)
+    node.flat = list(flat)
     node.waiting = len(whole) + len(by_child) + len(flat)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import pickle
 import traceback
+from collections import deque
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ from headrace.engine.chunk import Chunk, Outcome, run_chunk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from headrace.executors.base import Outlet
 
 MOST_LINES = 10_000  #: log lines of one chunk that come along; the rest are counted
 
@@ -61,12 +64,32 @@ def run_portable(
     held: Sequence[Mapping[int, Any]] = (),
     keeps: Callable[[Any], bool] | None = None,
     stopped: Callable[[], bool] | None = None,
+    outlet: Outlet | None = None,
 ) -> tuple[list[bytes], dict[int, Any]]:
-    """Run a chunk as `run_chunk` does, and return its reports as bytes for `unpack`."""
+    """Run a chunk as `run_chunk` does, and give its reports as bytes for `unpack`.
+
+    They go to the `outlet`, log lines as they come; all of them are returned if there is none.
+    """
+    reports: list[bytes] = []
+    out: Callable[[bytes], None] = reports.append if outlet is None else outlet
     with _captured(chunk.log_level) as lines:
-        outcomes, kept = run_chunk(chunk, held, keeps, stopped)
-    reports = [] if lines is None or not lines.records else [pickle.dumps(lines)]
-    reports += [pack(outcome, chunk) for outcome in outcomes]
+        if lines is not None and outlet is not None:
+            outlet.more = lines.take
+
+        def report(outcome: Outcome) -> None:
+            if lines is not None and lines.records and outlet is not None:
+                for part in lines.take():
+                    out(part)
+            out(pack(outcome, chunk))
+
+        _, kept = run_chunk(chunk, held, keeps, stopped, report)
+    if lines is not None:
+        # Without an outlet the lines come first, as they were written before what is reported.
+        reports = [*lines.take(), *reports]
+        if outlet is not None:
+            for part in reports:
+                out(part)
+            reports = []
     return reports, kept
 
 
@@ -116,7 +139,35 @@ def _without_what_cannot_travel(state: State, error: Exception, slug: str, child
 
 # -- log lines ------------------------------------------------------------------------------
 
-_lines: ContextVar[LogLines | None] = ContextVar("headrace_log_lines", default=None)
+
+class _Lines:
+    """The log lines of a chunk that have not been sent, written by the thread that runs it."""
+
+    __slots__ = ("count", "omitted", "records")
+
+    def __init__(self) -> None:
+        self.records: deque[dict[str, Any]] = deque()
+        self.count = 0
+        self.omitted = 0
+
+    def add(self, fields: dict[str, Any]) -> None:
+        """Keep a line, if there were not too many."""
+        if self.count < MOST_LINES:
+            self.count += 1
+            self.records.append(fields)
+        else:
+            self.omitted += 1
+
+    def take(self) -> list[bytes]:
+        """Take out what there is, from any thread, as reports."""
+        taken: list[dict[str, Any]] = []
+        while self.records:
+            taken.append(self.records.popleft())
+        omitted, self.omitted = self.omitted, 0
+        return [pickle.dumps(LogLines(taken, omitted))] if taken or omitted else []
+
+
+_lines: ContextVar[_Lines | None] = ContextVar("headrace_log_lines", default=None)
 _PLAIN = (str, int, float, bool, type(None))
 
 
@@ -128,22 +179,19 @@ class _Capture(logging.Handler):
         lines = _lines.get()
         if lines is None:
             return
-        if len(lines.records) >= MOST_LINES:
-            lines.omitted += 1
-            return
         fields = {key: value for key, value in record.__dict__.items() if isinstance(value, _PLAIN)}
         fields["msg"] = record.getMessage()
         fields["args"] = None
         if record.exc_info:
             fields["exc_text"] = "".join(traceback.format_exception(*record.exc_info)).rstrip()
-        lines.records.append(fields)
+        lines.add(fields)
 
 
 _capture: _Capture | None = None
 
 
 @contextmanager
-def _captured(level: int | None) -> Iterator[LogLines | None]:
+def _captured(level: int | None) -> Iterator[_Lines | None]:
     """Keep the log lines of this block, if a level is given."""
     global _capture
     if level is None:
@@ -155,7 +203,7 @@ def _captured(level: int | None) -> Iterator[LogLines | None]:
         logger.addHandler(_capture)
         logger.propagate = False
     logging.getLogger("headrace").setLevel(level)
-    lines = LogLines([])
+    lines = _Lines()
     token = _lines.set(lines)
     try:
         yield lines

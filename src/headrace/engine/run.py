@@ -10,7 +10,8 @@ from headrace.core.now import is_replaced, now
 from headrace.core.states import State
 from headrace.engine.inputs import Inputs, measure, unbindable
 from headrace.engine.plan import Node
-from headrace.engine.task_runner import TaskRunner, begin_scope, is_plain, run_plain
+from headrace.engine.scopes import begin_scope
+from headrace.engine.task_runner import TaskRunner, is_plain, run_plain
 
 if TYPE_CHECKING:
     import datetime

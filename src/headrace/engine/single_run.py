@@ -16,7 +16,7 @@ from headrace.core.states import Failed, Mapped, Pending, Scheduled, Skipped, St
 from headrace.core.triggers import BuiltinTrigger
 from headrace.engine.flow_machine import SKIPPED_BY_UPSTREAM
 from headrace.engine.inputs import items_in
-from headrace.engine.task_runner import begin_scope
+from headrace.engine.scopes import begin_scope
 
 if TYPE_CHECKING:
     from headrace.core.edge import Edge

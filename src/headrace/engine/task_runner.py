@@ -24,8 +24,6 @@ from headrace.core.states import (
     Looped,
     Mapped,
     Pending,
-    Resume,
-    Retrying,
     Running,
     Skipped,
     State,
@@ -36,6 +34,7 @@ from headrace.core.states import (
 from headrace.core.transitions import after_failure, is_retried, state_of_error
 from headrace.core.triggers import BuiltinTrigger
 from headrace.engine.places import here
+from headrace.engine.scopes import next_turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -73,7 +72,7 @@ def run_plain(task: Task[Any], inputs: Mapping[str, Any], scope: TaskRunContext)
     current.set(scope)
     try:
         value = task.run(**inputs)
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - any way in which a user's function can end
         return _end_badly(task, inputs, scope, error)
     return succeeded(value, here(), timestamp())
 
@@ -87,23 +86,6 @@ def _end_badly(
         begin, turn = next_turn(state, scope)
         return TaskRunner(task).execute(inputs, turn, begin)
     return retry_or_fail(task, state, scope) if isinstance(state, Failed) else state
-
-
-def next_turn(looped: Looped, scope: TaskRunContext) -> tuple[State, TaskRunContext]:
-    """Return the state and the context in which the next turn of a loop begins."""
-    turn = TaskRunContext(
-        scope.parent,
-        scope.task,
-        scope.task_slug,
-        scope.map_index,
-        scope.task_run_count,
-        scope.task_run_id,
-        resume=scope.resume,
-        task_loop_count=looped.loop_count + 1,
-        task_loop_result=looped.result,
-        task_run_name=scope.task_run_name,
-    )
-    return Pending(f"Looping task (on loop index {looped.loop_count})"), turn
 
 
 def _state_of(task: Task[Any], scope: TaskRunContext, error: BaseException) -> State:
@@ -251,7 +233,7 @@ class TaskRunner:
             if scope.find("raise_on_exception") is True:
                 raise
             self.logger.exception(
-                "Task '%s': Unexpected error while running task: %r", scope.task_full_name, error
+                "Task '%s': Unexpected error while running task:", scope.task_full_name
             )
             return Failed(f"Unexpected error while running task: {error!r}", result=error)
         finally:
@@ -316,9 +298,7 @@ class TaskRunner:
             if scope.find("raise_on_exception") is True:
                 raise
             self.logger.exception(
-                "Task '%s': Unexpected error while evaluating task trigger: %r",
-                scope.task_full_name,
-                error,
+                "Task '%s': Unexpected error while evaluating task trigger:", scope.task_full_name
             )
             ending = TriggerFailed(
                 f"Unexpected error while checking task trigger: {error!r}", result=error
@@ -367,7 +347,7 @@ class TaskRunner:
         outcome: State
         try:
             value = self._call_function(inputs)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - as in `run_plain`
             outcome = _state_of(task, scope, error)
             if not isinstance(outcome, Success | Looped) or isinstance(outcome, Skipped):
                 return outcome
@@ -408,7 +388,7 @@ class TaskRunner:
         try:
             state.result = result.write(value, **self._formatting(inputs))
         except ResultNotImplementedError:
-            pass  # a bare Result only carries a value
+            return state  # a bare Result only carries a value
         return state
 
     def _cache(self, state: Success, inputs: Mapping[str, Any]) -> State:
@@ -458,7 +438,7 @@ class TaskRunner:
             if current.get().find("raise_on_exception") is True:
                 raise
             self.logger.exception(
-                "Task '%s': Exception raised while calling state handlers: %r", task.name, error
+                "Task '%s': Exception raised while calling state handlers:", task.name
             )
             failed = Failed("Exception raised while calling state handlers.", result=error)
             raise EndRun(failed) from error
@@ -487,21 +467,3 @@ class TaskRunner:
         from headrace.engine.single_run import run_single
 
         return run_single(self, state, upstream_states or {}, context or {}, is_mapped_parent)
-
-
-def begin_scope(
-    parent: Any, task: Task[Any], slug: str, child: int, state: State | None
-) -> TaskRunContext:
-    """Make the context of a task run that begins with `state`."""
-    scope = TaskRunContext(parent, task, slug, None if child < 0 else child, 1)
-    if state is None:
-        return scope
-    if isinstance(state, Retrying):
-        scope.task_run_count = state.run_count + 1
-        loop = state.context.get("_loop_count") if state._context else None
-        if loop is not None:
-            scope.task_loop_count = loop
-            scope.task_loop_result = state.context.get("_loop_result")
-    elif isinstance(state, Resume):
-        scope.resume = True
-    return scope

@@ -62,7 +62,7 @@ def _left_in_a_thread(fn: Callable[..., Any], kwargs: Mapping[str, Any], seconds
     def call() -> None:
         try:
             outcome.append(context.run(fn, **kwargs))
-        except BaseException as exc:
+        except BaseException as exc:  # noqa: BLE001 - raised again in the caller's thread
             error.append(exc)
 
     thread = threading.Thread(target=call, name="headrace-timeout", daemon=True)
