@@ -122,13 +122,17 @@ class ResourceContext:
 
     def add_task(self, task: Task[Any], graph: Graph) -> None:
         """Hear of a task that was added to the flow while the block is open."""
-        # What is added in a block inside this one comes after that one's set-up, which is added
-        # here. If there is no set-up inside, it has to come after this one's directly.
         block = _innermost.get()
-        while block is not None and block is not self and block.setup_task is None:
+        while block is not None and block is not self:
+            if block._lives_within(self):
+                return  # it comes after that one's set-up and before its clean-up, which suffices
             block = block._around
         if block is self:
             self._tasks[task] = None
+
+    def _lives_within(self, outer: ResourceContext) -> bool:
+        """Tell whether whatever waits for this set-up waits for the outer one's, too."""
+        return self.setup_task is not None and self.setup_task in outer._tasks
 
     def __enter__(self) -> Any:
         building = current_graph()
