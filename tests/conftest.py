@@ -42,6 +42,17 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["HEADRACE_HOME"] = home
 
 
+@pytest.fixture(autouse=True)
+def _nothing_left_open() -> Iterator[None]:
+    """Name the test that leaves a flow open, not the hundred after it that stumble over it."""
+    yield
+    from headrace.core import building
+
+    left = building.current_graph()
+    building._building.set(None)
+    assert left is None, "this test leaves its flow's `with` block open"
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
     yield
