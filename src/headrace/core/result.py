@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from headrace.core.errors import ResultNotImplementedError
+
+if TYPE_CHECKING:
+    from logging import Logger
 
 
 class Result:
@@ -32,6 +35,13 @@ class Result:
         self.location = location if location is None or isinstance(location, str) else None
         self._template = location
         self.serializer = serializer
+
+    @property
+    def logger(self) -> Logger:
+        """The logger named after the class."""
+        import logging
+
+        return logging.getLogger(f"headrace.{type(self).__name__}")
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.location or repr(self.value)}>"
