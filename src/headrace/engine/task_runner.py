@@ -28,6 +28,7 @@ from headrace.core.states import (
     Skipped,
     State,
     Success,
+    TimedOut,
     TriggerFailed,
     succeeded,
 )
@@ -38,6 +39,7 @@ from headrace.engine.scopes import next_turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from types import TracebackType
 
     from headrace.core.edge import Edge
     from headrace.core.task import Task
@@ -116,10 +118,9 @@ def _state_of(task: Task[Any], scope: TaskRunContext, error: BaseException) -> S
                 f": {state.message}" if state.message else ".",
             )
     else:
+        what = "timed out" if isinstance(state, TimedOut) else "Exception encountered"
         task.logger.error(
-            "Task '%s': Exception encountered during task execution!",
-            scope.task_full_name,
-            exc_info=error,
+            "Task '%s': %s during task execution!", scope.task_full_name, what, exc_info=error
         )
     return state
 
@@ -152,14 +153,22 @@ def retry_or_fail(task: Task[Any], state: State, scope: TaskRunContext) -> State
     return following
 
 
-def own_frames(traceback: Any) -> Any:
-    """Drop the frames of Headrace from the top of a traceback, down to the user's first."""
-    frame = traceback
-    while frame is not None and frame.tb_frame.f_globals.get("__name__", "").startswith(
-        "headrace.engine"
-    ):
+def own_frames(traceback: TracebackType | None) -> TracebackType | None:
+    """Cut a traceback to the user's frames: from the first of them to the last."""
+    while traceback is not None and _is_ours(traceback):
+        traceback = traceback.tb_next
+    last = frame = traceback
+    while frame is not None:
+        if not _is_ours(frame):
+            last = frame
         frame = frame.tb_next
-    return traceback if frame is None else frame
+    if last is not None:
+        last.tb_next = None
+    return traceback
+
+
+def _is_ours(traceback: TracebackType) -> bool:
+    return str(traceback.tb_frame.f_globals.get("__name__")).startswith("headrace.engine.")
 
 
 class TaskRunner:

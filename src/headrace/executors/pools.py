@@ -8,18 +8,19 @@ import pickle
 import signal
 import sys
 import threading
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.context import SpawnContext, SpawnProcess
+from queue import Empty, SimpleQueue
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import cloudpickle
 
 from headrace.core.errors import ExecutionLost, SerializationError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+_ThreadCall = tuple[Future[Any], Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
 
 class Pool(Protocol):
@@ -38,37 +39,73 @@ class Pool(Protocol):
 class ThreadPool:
     """Threads of this process.
 
+    They are daemons: a call that cannot be interrupted does not keep the process from ending.
+
     Args:
         workers: How many.
     """
 
     def __init__(self, workers: int) -> None:
-        self._executor = ThreadPoolExecutor(workers, thread_name_prefix="headrace")
-        self._busy: set[int] = set()
+        self._calls: SimpleQueue[_ThreadCall | None] = SimpleQueue()
+        self._busy: dict[int, Future[Any]] = {}
+        self._threads = [
+            threading.Thread(target=self._work, name=f"headrace-{number}", daemon=True)
+            for number in range(workers)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def submit(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Future[Any]:
         """Call `fn` in a thread, and return a future of its value."""
-        return self._executor.submit(self._call, fn, args, kwargs)
+        future: Future[Any] = Future()
+        self._calls.put((future, fn, args, kwargs))
+        return future
 
-    def _call(self, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    def _work(self) -> None:
         ident = threading.get_ident()
-        self._busy.add(ident)
-        try:
-            return fn(*args, **kwargs)
-        finally:
-            self._busy.discard(ident)
+        while (call := self._calls.get()) is not None:
+            future, fn, args, kwargs = call
+            if not future.set_running_or_notify_cancel():
+                continue
+            self._busy[ident] = future
+            try:
+                value = fn(*args, **kwargs)
+            except BaseException as error:  # noqa: BLE001 - whatever it was, it is the caller's
+                self._busy.pop(ident, None)
+                future.set_exception(error)
+            else:
+                self._busy.pop(ident, None)
+                future.set_result(value)
+            # What a call returned must not live until the next call comes.
+            del call, future, fn, args, kwargs
+            value = None
 
     def cancel(self) -> None:
         """Drop what has not begun, and raise `KeyboardInterrupt` in the threads that are busy."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        self._drop()
         for ident in list(self._busy):
             ctypes.pythonapi.PyThreadState_SetAsyncExc(
                 ctypes.c_ulong(ident), ctypes.py_object(KeyboardInterrupt)
             )
 
+    def _drop(self) -> None:
+        while True:
+            try:
+                call = self._calls.get_nowait()
+            except Empty:
+                return
+            if call is not None:
+                call[0].cancel()
+                call[0].set_running_or_notify_cancel()
+
     def close(self) -> None:
         """End the threads; one that cannot be interrupted is left to end by itself."""
-        self._executor.shutdown(wait=not self._busy, cancel_futures=True)
+        self._drop()
+        for _ in self._threads:
+            self._calls.put(None)
+        for thread in self._threads:
+            if thread.ident not in self._busy:
+                thread.join(timeout=1.0)
 
 
 class ProcessPool:
@@ -81,7 +118,7 @@ class ProcessPool:
     def __init__(self, workers: int) -> None:
         self._workers = workers
         self._executor = self._new()
-        self._cancelled = False
+        self._known: list[Any] = []
 
     def _new(self) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(self._workers, mp_context=_Context(), initializer=_begin_worker)
@@ -113,8 +150,9 @@ class ProcessPool:
 
     def cancel(self) -> None:
         """Drop what has not begun, and interrupt the processes."""
+        processes = self._processes()
         self._executor.shutdown(wait=False, cancel_futures=True)
-        self._signal(signal.SIGINT)
+        _signal(processes, signal.SIGINT)
 
     def close(self) -> None:
         """End the processes, the stubborn ones by force."""
@@ -122,15 +160,19 @@ class ProcessPool:
         self._executor.shutdown(wait=False, cancel_futures=True)
         for process in processes:
             process.join(timeout=1.0)
-        self._signal(signal.SIGKILL, processes)
+        _signal(processes, signal.SIGKILL)
 
     def _processes(self) -> list[Any]:
-        return list((self._executor._processes or {}).values())
+        # There is no public way to reach the workers, nor any to interrupt them.
+        known = list((self._executor._processes or {}).values())
+        self._known = known or self._known
+        return self._known
 
-    def _signal(self, number: int, processes: list[Any] | None = None) -> None:
-        for process in self._processes() if processes is None else processes:
-            if process.is_alive() and process.pid is not None:
-                os.kill(process.pid, number)
+
+def _signal(processes: list[Any], number: int) -> None:
+    for process in processes:
+        if process.is_alive() and process.pid is not None:
+            os.kill(process.pid, number)
 
 
 class _Process(SpawnProcess):
