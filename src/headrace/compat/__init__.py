@@ -1,0 +1,1 @@
+"""Runs flow files that were written for other libraries, unchanged."""

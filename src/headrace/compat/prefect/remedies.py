@@ -1,0 +1,109 @@
+"""What to do about a name that Prefect 1.4 had and Headrace does not offer."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from headrace.compat.prefect.table import MODULES
+from headrace.core.errors import AttributeNotOfferedError, NotOfferedError
+
+_NO_SERVER: Final = (
+    "It speaks to a server, and this version of Headrace has none. Run the flow here, with flow.run() "
+    "or `headrace run --prefect1`, and leave out what registers, deploys or asks for flow runs."
+)
+_NO_CLIENT: Final = _NO_SERVER + " Secrets that are kept here are in prefect.client.Secret."
+_NO_STORAGE: Final = (
+    "This version of Headrace has no storages. flow.run() does not look at flow.storage: leave the "
+    "import and the assignment out, and the flow runs as before."
+)
+_NO_AGENT: Final = (
+    "This version of Headrace has no agents. Run the flow here, on a schedule too, with flow.run() or "
+    "`headrace run --prefect1 --schedule`."
+)
+_NO_CLI: Final = "The command line is `headrace`; see `headrace --help`."
+_NO_VENDOR: Final = (
+    "Headrace has a small task library, and none for single products. Call the product's own Python "
+    "package in a function with @task."
+)
+_OWN_CODE: Final = (
+    "It was an inner part of Prefect. Flows do not need it; use the Python package behind it, or "
+    "code of your own."
+)
+
+#: The way out, by the start of a path; the longest start that fits counts.
+_REMEDIES: Final[dict[str, str]] = {
+    "prefect.Client": _NO_CLIENT,
+    "prefect.agent": _NO_AGENT,
+    "prefect.api": _NO_SERVER,
+    "prefect.artifacts": _NO_SERVER,
+    "prefect.backend": _NO_SERVER,
+    "prefect.cli": _NO_CLI,
+    "prefect.client": _NO_CLIENT,
+    "prefect.engine.cloud": _NO_SERVER,
+    "prefect.engine.result_handlers": (
+        "Result handlers became results before Prefect 1.0: use prefect.engine.results."
+    ),
+    "prefect.environments": (
+        "Environments left Prefect before 1.0: give the flow an executor, and a run config from "
+        "prefect.run_configs."
+    ),
+    "prefect.exceptions": (
+        "Headrace's own errors are in headrace.errors; prefect.exceptions.PrefectException catches "
+        "all of them."
+    ),
+    "prefect.models": _NO_SERVER,
+    "prefect.plugins": _NO_SERVER,
+    "prefect.serialization": (
+        "Flows, tasks, states, schedules and run configs have a method serialize(), which gives "
+        "plain data."
+    ),
+    "prefect.storage": _NO_STORAGE,
+    "prefect.tasks": _NO_VENDOR,
+    "prefect.tasks.prefect": _NO_SERVER,
+    "prefect.utilities": _OWN_CODE,
+    "prefect.utilities.agent": _NO_AGENT,
+    "prefect.utilities.backend": _NO_SERVER,
+    "prefect.utilities.cli": _NO_CLI,
+    "prefect.utilities.graphql": _NO_SERVER,
+    "prefect.utilities.storage": _NO_STORAGE,
+}
+
+
+def no_module(path: str) -> NotOfferedError:
+    """Return the error for an import of a path that is not in the table."""
+    return NotOfferedError(f"Headrace does not offer {path!r}. {_remedy(path)}", name=path)
+
+
+def missing_name(path: str) -> AttributeNotOfferedError:
+    """Return the error for a name, asked of an alias module, that is not in the table."""
+    return AttributeNotOfferedError(f"Headrace does not offer {path!r}. {_remedy(path)}")
+
+
+def _remedy(path: str) -> str:
+    module, _, name = path.rpartition(".")
+    meant = _alike(module, name)
+    if meant is not None:
+        return f"Did you mean {meant!r}?"
+    start = path
+    while start and start not in _REMEDIES:
+        start = start.rpartition(".")[0]
+    if start:
+        return _REMEDIES[start]
+    while module not in MODULES:
+        module = module.rpartition(".")[0]
+    names = ", ".join(sorted(MODULES[module])) or "no names, only further modules"
+    return f"What there is in {module!r}: {names}."
+
+
+def _alike(module: str, name: str) -> str | None:
+    """Return the path that was probably meant, if it is a misspelling of one that is offered."""
+    import difflib
+
+    start = f"{module}."
+    known = {path[len(start) :] for path in MODULES if path.startswith(start)}
+    known = {path for path in known if "." not in path} | set(MODULES.get(module, ()))
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+    # `prefect.Client` and `prefect.client` are two different things.
+    if not close or close[0].lower() == name.lower():
+        return None
+    return start + close[0]
