@@ -135,10 +135,14 @@ def as_text(rows: Iterable[Row]) -> str:
 
 
 def as_markdown(rows: Iterable[Row], machine: Mapping[str, Any]) -> str:
-    """Write a Markdown table, headed by what it was measured on."""
+    """Write a Markdown table, each case named once, headed by what it was measured on."""
     about = ", ".join(f"{name} {value}" for name, value in machine.items())
     headings = ["case", *_HEADINGS]
-    table = [headings, ["---"] * len(headings), *([row.case, *_cells(row)] for row in rows)]
+    table = [headings, ["---"] * len(headings)]
+    case = None
+    for row in rows:
+        table.append(["" if row.case == case else row.case, *_cells(row)])
+        case = row.case
     lines = ["| " + " | ".join(cells) + " |" for cells in table]
     return f"Measured on: {about}.\n\n" + "\n".join(lines) + "\n"
 
