@@ -167,6 +167,9 @@ class ExecutionLost(ExecutorError):
         super().__init__(f"The worker {worker} was lost.")
         self.worker = worker
 
+    def __reduce__(self) -> tuple[type[ExecutionLost], tuple[str]]:
+        return type(self), (self.worker,)
+
 
 class ValueLost(ExecutorError):
     """A submission could not run, because a value that it needs died with its worker.
@@ -180,6 +183,9 @@ class ValueLost(ExecutorError):
         super().__init__(f"A value was lost with worker {worker}.")
         self.worker = worker
         self.keys = keys
+
+    def __reduce__(self) -> tuple[type[ValueLost], tuple[str, tuple[str, ...]]]:
+        return type(self), (self.worker, self.keys)
 
 
 class SerializationError(HeadraceError, TypeError):

@@ -21,7 +21,7 @@ from headrace.core.states import Cancelled, Failed, Retrying, State
 from headrace.engine.chunk import Chunk, Outcome, run_chunk
 from headrace.engine.packing import Flight, Item, Packer
 from headrace.engine.portable import run_portable, unpack
-from headrace.executors.base import Event, Report, Submission
+from headrace.executors.base import Event, Report, Resized, Submission
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -177,6 +177,8 @@ class Dispatcher:
             self._handle(event)
 
     def _handle(self, event: Event) -> None:
+        if isinstance(event, Resized):
+            return  # more or less is handed over from now on
         flight = self._flights.get(event.key)
         if flight is None:
             return  # of a submission that is over: an echo

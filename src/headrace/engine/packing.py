@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Item = tuple[Node, int]
 
 MOST_STEPS = 1024  #: of one chunk, however short they are: it has to be pickled, too
-UNKNOWN_PACE = 0.0  #: a task that was never measured may be short; if not, its chunk hands back
+LEAST_SHARE = 0.1  #: of a chunk's time, below which sharing out work costs more than it gains
 SHORT_TEXT = 256  #: characters or bytes up to which a text travels as itself, not as `Shared`
 
 
@@ -70,7 +70,9 @@ class Packer:
 
     Attributes:
         kept: Of each run whose value stayed where it was computed, the flight and the position.
-        pace: How long a run of each task takes, in seconds, as far as it was measured.
+        pace: How long a run takes, in seconds, as far as it was measured: by task, and by the kind
+            of task, as most tasks run once and the first of a kind tells of the others.
+        typical: How long any run takes; None before the first was measured.
         alone: Runs that travel alone, as a chunk with them was lost.
     """
 
@@ -81,7 +83,8 @@ class Packer:
         self._inputs = run.inputs
         self.kept: dict[Item, tuple[Flight, int]] = {}
         self.kept_nodes: set[Node] = set()
-        self.pace: dict[Node, float] = {}
+        self.pace: dict[Any, float] = {}
+        self.typical: float | None = None
         self.alone: set[Item] = set()
         self._count = 0
         self._tasks: dict[Node, Shared] = {}
@@ -118,9 +121,30 @@ class Packer:
 
     def measured(self, node: Node, seconds: float) -> None:
         """Take note of how long a run of a task took."""
-        before = self.pace.get(node)
         # The newest measurement weighs a quarter: quick to learn, slow to be fooled by one.
-        self.pace[node] = seconds if before is None else before + (seconds - before) / 4
+        pace = self.pace
+        for key in (node, _kind(node)):
+            before = pace.get(key)
+            pace[key] = seconds if before is None else before + (seconds - before) / 4
+        before = self.typical
+        self.typical = seconds if before is None else before + (seconds - before) / 16
+
+    def _pace(self, node: Node) -> float | None:
+        """Return how long a run of a task is likely to take; None if there is no telling."""
+        pace = self.pace.get(node)
+        return self.pace.get(_kind(node)) if pace is None else pace
+
+    def _share(self, ready: int, slots: int) -> tuple[float, int]:
+        """Say how much of what is ready goes into one chunk: seconds, and runs of unknown length.
+
+        A part of the rest each time, so that chunks get smaller as the work runs out, and those
+        that turn out long leave something for the others to do meanwhile.
+        """
+        seconds = self._seconds
+        if self.typical is not None:
+            work = ready * self.typical / (2 * slots)
+            seconds = min(seconds, max(seconds * LEAST_SHARE, work))
+        return seconds, ceil(ready / (2 * slots))
 
     def pack(
         self,
@@ -156,8 +180,7 @@ class Packer:
         )
         places: dict[Item, int] = {}
         tasks: dict[Node, int] = {}
-        room = min(MOST_STEPS, ceil((ready + 1) / (2 * slots))) if self._seconds else 1
-        left = self._seconds
+        left, unknown = self._share(ready + 1, slots)
         command: Command | None = first
         while command is not None:
             node, child = command.node, command.child
@@ -165,12 +188,15 @@ class Packer:
             if places and not self._may_share(item):
                 return flight, chunk, command
             self._add(flight, chunk, places, tasks, item, command.decided)
-            left -= self.pace.get(node, UNKNOWN_PACE)
-            room -= 1
+            pace = self._pace(node)
+            if pace is None:
+                unknown -= 1
+            else:
+                left -= pace
             if not self._may_share(item):
                 break
             left = self._fuse(flight, chunk, places, tasks, item, left)
-            if room <= 0 or left <= 0 or len(chunk.steps) >= MOST_STEPS:
+            if unknown <= 0 or left <= 0 or len(chunk.steps) >= MOST_STEPS:
                 break
             command = take()
         return flight, chunk, None
@@ -203,7 +229,7 @@ class Packer:
             above = places[item]
             self._add(flight, chunk, places, tasks, following, None, after=(above,))
             flight.fused.add(following)
-            left -= self.pace.get(following[0], UNKNOWN_PACE)
+            left -= self._pace(following[0]) or 0.0
             item = following
         return left
 
@@ -375,6 +401,10 @@ class _Binding(Inputs):
         self._flight.uses[item] = None
         need = self._flight.needs.setdefault(flight, len(self._flight.needs))
         return Held(need, position)
+
+
+def _kind(node: Node) -> Any:
+    return type(node.task), node.task.name
 
 
 def _value_of(state: State | None) -> Any:

@@ -28,12 +28,48 @@ class Future(Protocol):
         """Call `fn(future)` once the value is there, from any thread; at once if it is."""
 
 
+class Shared:
+    """A value that many submissions carry, such as a task that is mapped.
+
+    It travels with each of them as any value does; an executor may bring it to a worker once.
+
+    Args:
+        value: The value.
+    """
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Shared, (self.value,)
+
+
+class Outlet(Protocol):
+    """Takes what a call has to report while it still runs, from the thread that runs it.
+
+    Attributes:
+        more: Asked from any thread, when reports are about to be sent, for those that the call
+            holds back to send them together; None if there is nothing to ask.
+    """
+
+    more: Callable[[], Sequence[Any]] | None
+
+    def __call__(self, report: Any, /) -> None:
+        """Take one report. It is sent soon, whatever the call does next."""
+
+
 class Submission:
-    """One call that an executor is asked to make: `fn(payload, held)`.
+    """One call that an executor is asked to make: `fn(payload)`.
 
     The call returns `(reports, kept)`. `reports` is for the caller's eyes; `kept` is what has to
-    stay where the call ran, for later submissions that name its handle in `needs`. An executor
-    whose `keeps_values` is False passes no `held` and is never given anything to keep.
+    stay where the call ran, for later submissions that name its handle in `needs`.
+
+    An executor whose `keeps_values` is True calls `fn(payload, held, keeps, stopped, outlet)`
+    instead: `held` is what each of `needs` has kept, `keeps(value)` says whether a value is to
+    stay, `stopped()` whether the call should end at its next opportunity and leave the rest of its
+    work unreported, and the `Outlet` takes reports as they come, in place of those returned.
 
     Args:
         key: The call's name, unique in the run. One that comes again is the same work again.
@@ -95,7 +131,13 @@ class Ended:
         self.error = error
 
 
-Event = Report | Ended
+class Resized:
+    """The executor has more slots now, or fewer."""
+
+    __slots__ = ()
+
+
+Event = Report | Ended | Resized
 
 
 class Executor:
@@ -179,7 +221,7 @@ class Executor:
         Args:
             submissions: The calls.
             channel: Takes, from any thread, any number of `Report`s of each submission and then
-                exactly one `Ended`.
+                exactly one `Ended`; and a `Resized` whenever `slots` has changed.
 
         Returns:
             For each submission a handle, by which later ones name what it kept; None where
