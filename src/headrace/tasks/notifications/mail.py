@@ -129,12 +129,20 @@ class EmailTask(Task[None]):
             with _connected(smtp_server, smtp_port, smtp_type) as server:
                 if account is not None:
                     server.login(*account)
-                server.send_message(message)
+                refused = server.send_message(message)
         except (OSError, smtplib.SMTPException) as error:
             raise NotificationError(
                 f"The e-mail of task {self.name!r} was not sent by {smtp_server}:{smtp_port} "
                 f"({smtp_type}): {error}"
             ) from error
+        # If nobody is left it is an error. If somebody is, a retry would send it to them twice.
+        for address, (code, reason) in refused.items():
+            self.logger.warning(
+                "The e-mail was not taken for %s: %s %s",
+                address,
+                code,
+                reason.decode(errors="replace"),
+            )
 
 
 def _check_type(smtp_type: object) -> None:
