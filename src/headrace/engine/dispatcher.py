@@ -19,6 +19,7 @@ from headrace.core.now import timestamp
 from headrace.core.parameter import Parameter
 from headrace.core.states import Cancelled, Failed, Retrying, State
 from headrace.engine.chunk import Chunk, Outcome, run_chunk
+from headrace.engine.interrupts import told
 from headrace.engine.packing import Flight, Item, Packer
 from headrace.engine.portable import run_portable, unpack
 from headrace.executors.base import Event, Report, Resized, Submission
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
 
 MOST_LOSSES = 3  #: workers that one task run may lose before it is blamed for it
 GRACE_SECONDS = 5.0  #: what running tasks get to end in when the run is cancelled
+
+
+class _Interrupted(Exception):
+    """Comes over the channel when the run is to end: Ctrl-C, or SIGTERM."""
 
 
 class Dispatcher:
@@ -51,7 +56,7 @@ class Dispatcher:
         self._call = run_portable if leaves else run_chunk
         level = logging.getLogger("headrace").getEffectiveLevel() if leaves else None
         self._packer = Packer(run, executor.chunk_seconds, level)
-        self._channel: SimpleQueue[Event] = SimpleQueue()
+        self._channel: SimpleQueue[Event | _Interrupted] = SimpleQueue()
         self._flights: dict[str, Flight] = {}
         self._under_way: set[Item] = set()
         #: Runs that the machine has commanded while they were under way already, fused.
@@ -68,10 +73,12 @@ class Dispatcher:
         """Perform all commands, until the machine has no more."""
         token = current.set(self._run.scope)
         try:
-            while self._fill() or self._flights or self._wait_for_timer():
-                if self._flights:
-                    self._handle_next(self._run.due_in())
-        except KeyboardInterrupt as interrupt:
+            with told(lambda reason: self._channel.put(_Interrupted(reason))):
+                while self._fill() or self._flights or self._wait_for_timer():
+                    if self._flights:
+                        self._handle_next(self._run.due_in())
+            self._handle_what_has_come()
+        except _Interrupted as interrupt:
             self._cancel(str(interrupt) or "The run was interrupted.")
         finally:
             current.reset(token)
@@ -169,6 +176,9 @@ class Dispatcher:
             self._run.wake()
             return
         self._handle(event)
+        self._handle_what_has_come()
+
+    def _handle_what_has_come(self) -> None:
         while True:
             try:
                 event = self._channel.get_nowait()
@@ -176,7 +186,9 @@ class Dispatcher:
                 return
             self._handle(event)
 
-    def _handle(self, event: Event) -> None:
+    def _handle(self, event: Event | _Interrupted) -> None:
+        if isinstance(event, _Interrupted):
+            raise event
         if isinstance(event, Resized):
             return  # more or less is handed over from now on
         flight = self._flights.get(event.key)
@@ -347,8 +359,9 @@ class Dispatcher:
         if seconds is None:
             return self._left_over is not None or self._machine.ready_count > 0
         if seconds:
-            time.sleep(seconds)
-        self._run.wake()
+            self._handle_next(seconds)
+        else:
+            self._run.wake()
         return True
 
     def _cancel(self, reason: str) -> None:
