@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from multiprocessing.context import SpawnContext, SpawnProcess
 from queue import Empty, SimpleQueue
 from types import ModuleType
@@ -172,7 +173,9 @@ class ProcessPool:
 def _signal(processes: list[Any], number: int) -> None:
     for process in processes:
         if process.is_alive() and process.pid is not None:
-            os.kill(process.pid, number)
+            # It may end, and the pool's own thread wait for it, between the two.
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, number)
 
 
 class _Process(SpawnProcess):

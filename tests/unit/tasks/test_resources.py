@@ -1,5 +1,6 @@
 import os
 import signal
+import threading
 import time
 
 import cloudpickle
@@ -13,6 +14,7 @@ from headrace.core.errors import (
     TaskDefinitionError,
     TaskTypeError,
 )
+from headrace.executors import LocalDaskExecutor
 from headrace.signals import SKIP
 from headrace.states import (
     Cancelled,
@@ -406,6 +408,46 @@ class TestCancelled:
         assert isinstance(state, Cancelled)
         assert isinstance(state.result[context.cleanup_task], Cancelled)
         assert log == ["init db", "setup db", "cleanup DB of db"]
+
+    @pytest.mark.parametrize("scheduler", ["threads", "processes"])
+    def test_on_an_executor_it_is_cleaned_up_by_the_flows_process(self, tmp_path, scheduler):
+        file = tmp_path / "notes"
+
+        def note(text):
+            with file.open("a") as notes:
+                notes.write(f"{text} {os.getpid()}\n")
+
+        @resource_manager
+        class Noted:
+            def setup(self):
+                note("setup")
+                return "it"
+
+            def cleanup(self, resource):
+                note(f"cleanup {resource}")
+
+        @task
+        def use(resource):
+            note("use")
+            for _ in range(200):
+                time.sleep(0.05)
+
+        executor = LocalDaskExecutor(scheduler=scheduler, num_workers=2)
+        with Flow("f", executor=executor) as flow, Noted() as resource:
+            used = use(resource)
+
+        def interrupt_when_used():
+            while not (file.exists() and "use" in file.read_text()):
+                time.sleep(0.02)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        watcher = threading.Thread(target=interrupt_when_used)
+        watcher.start()
+        state = flow.run()
+        watcher.join()
+        assert isinstance(state, Cancelled)
+        assert isinstance(state.result[used], Cancelled)
+        assert file.read_text().splitlines()[-1] == f"cleanup it {os.getpid()}"
 
     def test_a_clean_up_that_is_retried_is_retried(self, log):
         class Flaky(Resource):
