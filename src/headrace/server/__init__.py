@@ -1,0 +1,1 @@
+"""The server: what it decides, so far. Nothing serves these rules yet."""
