@@ -32,13 +32,16 @@ def begin_scope(
 
 
 def next_turn(looped: Looped, scope: TaskRunContext) -> tuple[State, TaskRunContext]:
-    """Return the state and the context in which the next turn of a loop begins."""
+    """Return the state and the context in which the next turn of a loop begins.
+
+    Each turn has retries of its own: a loop of a hundred turns is not ended by one bad network day.
+    """
     turn = TaskRunContext(
         scope.parent,
         scope.task,
         scope.task_slug,
         scope.map_index,
-        scope.task_run_count,
+        1,
         scope.task_run_id,
         resume=scope.resume,
         task_loop_count=looped.loop_count + 1,
