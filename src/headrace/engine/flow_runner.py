@@ -232,6 +232,13 @@ class FlowRunner:
                 reason = str(interrupt) or "The run was interrupted."
                 self.logger.warning("%s The flow run is cancelled.", reason)
                 machine.cancel(reason)
+            except BaseException:
+                # Raised to the caller, on request or by a fault: that, too, ends the run. What was
+                # set up elsewhere cannot be reached any more.
+                if executor.inline:
+                    machine.cancel("The run was ended by an error.")
+                    self._clean_up(run)
+                raise
             if machine.cancelled is not None:
                 self._clean_up(run)
 

@@ -14,6 +14,7 @@ from headrace.core.errors import (
     TaskDefinitionError,
     TaskTypeError,
 )
+from headrace.debug import raise_on_exception
 from headrace.executors import LocalDaskExecutor
 from headrace.signals import SKIP
 from headrace.states import (
@@ -407,6 +408,13 @@ class TestCancelled:
         state = flow.run()
         assert isinstance(state, Cancelled)
         assert isinstance(state.result[context.cleanup_task], Cancelled)
+        assert log == ["init db", "setup db", "cleanup DB of db"]
+
+    def test_an_error_that_is_raised_to_the_caller_leaves_nothing_behind(self, Managed, log):
+        with Flow("f") as flow, Managed("db") as resource:
+            boom(resource)
+        with pytest.raises(ValueError, match="boom"), raise_on_exception():
+            flow.run()
         assert log == ["init db", "setup db", "cleanup DB of db"]
 
     @pytest.mark.parametrize("scheduler", ["threads", "processes"])
