@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from headrace.executors.base import Executor
 
 MOST_LOSSES = 3  #: workers that one task run may lose before it is blamed for it
+MOST_SECONDS_DEAF = 0.5  #: how late an interrupt may be heeded
 GRACE_SECONDS = 5.0  #: what running tasks get to end in when the run is cancelled
 
 
@@ -170,8 +171,10 @@ class Dispatcher:
 
     def _handle_next(self, patience: float | None) -> None:
         """Wait for the next event, not longer than until a timer is due; handle what has come."""
+        # A signal that comes on the brink of a wait does not end it, so none is without an end.
+        seconds = MOST_SECONDS_DEAF if patience is None else min(patience, MOST_SECONDS_DEAF)
         try:
-            event = self._channel.get(timeout=patience)
+            event = self._channel.get(timeout=seconds)
         except Empty:
             self._run.wake()
             return
