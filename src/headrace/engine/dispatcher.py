@@ -17,9 +17,10 @@ from headrace.core.context import current
 from headrace.core.errors import ExecutionLost, SerializationError, ValueLost
 from headrace.core.now import timestamp
 from headrace.core.parameter import Parameter
-from headrace.core.states import Cancelled, Failed, Retrying, State
+from headrace.core.states import Cancelled, Failed, State
 from headrace.engine.chunk import Chunk, Outcome, run_chunk
 from headrace.engine.interrupts import told
+from headrace.engine.losses import Losses
 from headrace.engine.packing import Flight, Item, Packer
 from headrace.engine.portable import run_portable, unpack
 from headrace.executors.base import Event, Report, Resized, Submission
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from headrace.engine.run import Run
     from headrace.executors.base import Executor
 
-MOST_LOSSES = 3  #: workers that one task run may lose before it is blamed for it
 MOST_SECONDS_DEAF = 0.5  #: how late an interrupt may be heeded
 GRACE_SECONDS = 5.0  #: what running tasks get to end in when the run is cancelled
 
@@ -64,9 +64,7 @@ class Dispatcher:
         self._wanted: set[Item] = set()
         #: Runs that were fused and have ended unfinished, before the machine has commanded them.
         self._overtaken: set[Item] = set()
-        self._losses: dict[Item, int] = {}
-        #: Runs that wait until lost values are made anew: of each such run, who waits for it.
-        self._blocked: dict[Item, list[Item]] = {}
+        self._losses = Losses(run.machine, self._packer)
         self._left_over: Command | None = None
         run.count_running = self._count_running
 
@@ -105,9 +103,10 @@ class Dispatcher:
                 continue
             stored = state.stored
             if not isinstance(value, ValueLost):
-                state.result = (
-                    value[position] if stored is None else stored.from_value(value[position])
-                )
+                found = value[position]
+                if isinstance(found, SerializationError):
+                    state.message = f"{state.message} {found}"
+                state.result = found if stored is None else stored.from_value(found)
             elif stored is not None and stored.location is not None:
                 state.load_result()
             else:
@@ -163,7 +162,7 @@ class Dispatcher:
             elif command.node.plain and isinstance(command.node.task, Parameter | Constant):
                 # What they give is here: sending them anywhere would only take time.
                 self._run.finish(*item, self._run.execute(command))
-            elif not self._is_blocked(item):
+            elif not self._losses.holds_back(item):
                 return command
             command = None
 
@@ -210,12 +209,14 @@ class Dispatcher:
         self._under_way.difference_update(left)
         if event.error is None:
             self._hand_back(flight, left)
-        elif isinstance(event.error, ValueLost):
-            self._make_anew(flight, event.error, left)
-        elif isinstance(event.error, ExecutionLost):
-            self._lose(flight, event.error, left)
         elif self._machine.cancelled is not None or isinstance(event.error, KeyboardInterrupt):
             self._end(flight, left, Cancelled("The task was stopped."))
+        elif isinstance(event.error, ValueLost):
+            commanded = [item for item in left if self._was_commanded(flight, item)]
+            self._losses.make_anew(flight, event.error, commanded)
+        elif isinstance(event.error, ExecutionLost):
+            commanded = [item for item in left if self._was_commanded(flight, item)]
+            self._losses.lose(flight, event.error, commanded)
         elif len(flight.items) > 1 and isinstance(event.error, SerializationError):
             # One of them cannot travel. Which one shows when each travels alone.
             self._packer.alone.update(left)
@@ -241,8 +242,8 @@ class Dispatcher:
         elif item in flight.fused and not state.is_finished():
             self._overtaken.add(item)
         self._machine.finish(node, child, state, outcome.length, outcome.lengths)
-        if self._blocked and state.is_finished():
-            self._unblock(item)
+        if state.is_finished():
+            self._losses.made(item)
 
     def _hand_back(self, flight: Flight, items: Iterable[Item]) -> None:
         """Make runs ready again that were not started; a fused one only if its turn has come."""
@@ -270,89 +271,6 @@ class Dispatcher:
                 node, child = item
                 node.task.logger.log(level, "Task '%s': %s", node.name_of(child), state.message)
                 self._machine.finish(*item, ended)
-
-    # -- losses ---------------------------------------------------------------------------
-
-    def _lose(self, flight: Flight, error: ExecutionLost, items: list[Item]) -> None:
-        """Run again, visibly, what was on a worker that died."""
-        blamed = len(flight.items) == 1
-        for item in items:
-            if not self._was_commanded(flight, item):
-                continue
-            losses = self._losses[item] = self._losses.get(item, 0) + blamed
-            self._packer.alone.add(item)
-            if losses > MOST_LOSSES:
-                self._end_lost(item, error, losses)
-                continue
-            self._again(item, f"Retrying: {error} The task was running there, or about to.")
-
-    def _end_lost(self, item: Item, error: ExecutionLost, losses: int) -> None:
-        node, child = item
-        state = Failed(
-            f"{error} It was the {losses}th worker that was lost while it ran this task: the task "
-            "may need more memory than a worker has, or end the process by itself.",
-            result=error,
-        )
-        node.task.logger.error("Task '%s': %s", node.name_of(child), state.message)
-        self._machine.finish(node, child, state)
-
-    def _again(self, item: Item, reason: str) -> None:
-        """Have a run made again, without counting it among the task's own retries."""
-        node, child = item
-        before = node.state_of(child)
-        run_count = before.run_count if isinstance(before, Retrying) else 0
-        state = Retrying(reason, run_count=run_count)
-        state.timestamp = timestamp()
-        node.task.logger.warning("Task '%s': %s", node.name_of(child), reason)
-        if before is not None and before.is_finished():
-            self._machine.reopen(node, child, state)
-        else:
-            self._machine.finish(node, child, state)
-
-    def _make_anew(self, flight: Flight, error: ValueLost, items: list[Item]) -> None:
-        """Have lost values made anew for the runs that need them, which wait until then."""
-        lost = set(error.keys)
-        producers = [
-            item
-            for item in flight.uses
-            if item in self._packer.kept and (not lost or self._packer.kept[item][0].key in lost)
-        ]
-        waiting = [item for item in items if self._was_commanded(flight, item)]
-        for producer in producers:
-            node, child = producer
-            del self._packer.kept[producer]
-            state = node.state_of(child)
-            if state is not None and state.stored is not None and state.stored.location is not None:
-                state.load_result()  # it is stored: nothing has to run
-                continue
-            self._blocked.setdefault(producer, [])
-            self._again(producer, f"Retrying: {error}")
-        outstanding = [producer for producer in producers if producer in self._blocked]
-        for item in waiting:
-            if outstanding:
-                self._blocked[outstanding[0]].append(item)
-            else:
-                self._machine.put_back(*item, flight.begins.get(item))
-
-    def _is_blocked(self, item: Item) -> bool:
-        """Tell whether a run needs a value that is being made anew; if so, let it wait for it."""
-        if not self._blocked:
-            return False
-        node, child = item
-        for producer, waiting in self._blocked.items():
-            if producer == item:
-                return False
-            above, index = producer
-            if (above in node.whole or above in node.flat) or (
-                above in node.by_child and index in (child, -1)
-            ):
-                waiting.append(item)
-                return True
-        return False
-
-    def _unblock(self, producer: Item) -> None:
-        for item in self._blocked.pop(producer, ()):
-            self._machine.put_back(*item)
 
     # -- waiting and stopping ---------------------------------------------------------------
 

@@ -326,13 +326,13 @@ class FlowMachine:
 
     def _settle(self, node: Node) -> None:
         """Tell the nodes that wait for this one as a whole that it is finished."""
+        clean = _is_clean_node(node)
         if node.settled:
+            if not clean:
+                self._warn_dependents(node)
             return
         node.settled = True
-        if node.children is not None:
-            clean = node.successful == len(node.children) and not node.skipped
-        else:
-            clean = _is_clean(node.state)
+        if node.children is None:
             for dependent in reversed(node.child_dependents):
                 # It will never have children, so who waits for a child waits no more.
                 self._release(dependent, clean=True)
@@ -343,6 +343,15 @@ class FlowMachine:
         # Who was told is not told again. Letting go of them leaves no cycles between nodes, so a
         # run is gone when it is over, and the garbage collector has nothing to look for.
         node.dependents = node.flat_dependents = node.child_dependents = _NOBODY
+
+    def _warn_dependents(self, settled: Node) -> None:
+        """Let those who were told that a node ended well look again: it was run again, and did not.
+
+        They are searched for, as it is rare: see `reopen`.
+        """
+        for node in self.nodes.values():
+            if settled in node.whole:
+                node.dirty += 1
 
     def _release(self, node: Node, clean: bool) -> None:
         if not clean:
@@ -559,6 +568,13 @@ class FlowMachine:
 
 def _is_clean(state: State | None) -> bool:
     return isinstance(state, Success) and not isinstance(state, Skipped)
+
+
+def _is_clean_node(node: Node) -> bool:
+    """Tell whether a node, with all its children, is a plain success."""
+    if node.children is not None:
+        return node.successful == len(node.children) and not node.skipped
+    return _is_clean(node.state)
 
 
 def _is_skipped_above(node: Node) -> bool:

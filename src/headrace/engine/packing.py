@@ -74,6 +74,7 @@ class Packer:
             of task, as most tasks run once and the first of a kind tells of the others.
         typical: How long any run takes; None before the first was measured.
         alone: Runs that travel alone, as a chunk with them was lost.
+        is_blocked: Tells of a run whether it must wait for a lost value to be made anew.
     """
 
     def __init__(self, run: Run, seconds: float, log_level: int | None = None) -> None:
@@ -86,6 +87,7 @@ class Packer:
         self.pace: dict[Any, float] = {}
         self.typical: float | None = None
         self.alone: set[Item] = set()
+        self.is_blocked: Callable[[Item], bool] = lambda item: False
         self._count = 0
         self._tasks: dict[Node, Shared] = {}
         self._constants: dict[Node, tuple[dict[str, Any], bool]] = {}
@@ -224,7 +226,12 @@ class Packer:
         """Add what follows a run and waits for nothing else, as long as there is time left."""
         while left > 0 and len(chunk.steps) < MOST_STEPS:
             following = self._successor(item)
-            if following is None or following in places or not self._may_share(following):
+            if (
+                following is None
+                or following in places
+                or not self._may_share(following)
+                or self.is_blocked(following)
+            ):
                 break
             above = places[item]
             self._add(flight, chunk, places, tasks, following, None, after=(above,))

@@ -1,7 +1,7 @@
 """What a submission travels in: its payload, and the values that it shares with others.
 
-A shared value is pickled once. A small one goes along with each submission, as bytes that a worker
-unpickles once; a large one is put on the cluster once and named.
+A shared value that turns up again is pickled once. A small one goes along with each submission, as
+bytes that a worker unpickles once; a large one is put on the cluster once and named.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ def this_version() -> str:
     return f"Headrace {headrace.__version__} on Python {sys.version_info[0]}.{sys.version_info[1]}"
 
 
+_SEEN_ONCE = -1
+
+
 class SharedValues:
     """The shared values of one run, pickled, on the side that sends them."""
 
@@ -40,15 +43,20 @@ class SharedValues:
         self._values: list[Shared] = []  # held, as an id is only good while its object lives
         self._pickles: list[bytes] = []
 
-    def number(self, shared: Shared) -> int:
-        """Return the number under which a value travels; pickle it if it is new."""
+    def number(self, shared: Shared) -> int | None:
+        """Return the number under which a value travels; None when it is seen for the first time.
+
+        Most tasks run once. Pickled together they are smaller, as most share their functions.
+        """
         number = self._numbers.get(id(shared))
         if number is None:
-            pickled = _dumps(shared.value)
-            number = len(self._values)
+            self._numbers[id(shared)] = _SEEN_ONCE
             self._values.append(shared)
+            return None
+        if number == _SEEN_ONCE:
+            pickled = _dumps(shared.value)
+            number = self._numbers[id(shared)] = len(self._pickles)
             self._pickles.append(pickled)
-            self._numbers[id(shared)] = number
         return number
 
     def pickled(self, number: int) -> bytes:
@@ -67,8 +75,10 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     def reducer_override(self, obj: Any) -> Any:
         if type(obj) is Shared:
             number = self._shared.number(obj)
-            self.numbers[number] = None
-            return _shared_value, (number,)
+            if number is not None:
+                self.numbers[number] = None
+                return _shared_value, (number,)
+            return NotImplemented  # it travels as any object does
         return super().reducer_override(obj)
 
 
