@@ -24,6 +24,7 @@ class Constant(Task[R_co]):
 
     def __init__(self, value: R_co, name: str | None = None, **kwargs: Any) -> None:
         self.value = value
+        kwargs.setdefault("checkpoint", False)  # the flow itself has the value
         super().__init__(name=_short_name(value) if name is None else name, **kwargs)
 
     def run(self) -> R_co:

@@ -50,7 +50,8 @@ class Parameter(Task[Any]):
             raise TaskDefinitionError(f"A parameter's name has to be a string, not {name!r}.")
         self.required: bool = default is NO_DEFAULT if required is None else required
         self.default: Any = None if default is NO_DEFAULT else default
-        super().__init__(name=name, slug=name, tags=tags, checkpoint=True)
+        # Each run is given the value, so it is not stored.
+        super().__init__(name=name, slug=name, tags=tags, checkpoint=False)
 
     def __repr__(self) -> str:
         return f"<Parameter: {self.name}>"

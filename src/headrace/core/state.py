@@ -228,7 +228,8 @@ class State:
         stack = list(cls.__subclasses__())
         while stack:
             klass = stack.pop(0)
-            if not klass.__name__.startswith("_"):
+            # A state with two parents is met twice.
+            if not klass.__name__.startswith("_") and klass not in found:
                 found.append(klass)
             stack.extend(klass.__subclasses__())
         if include_self:
