@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -102,7 +101,6 @@ def run(args: Sequence[str] | None = None) -> int:
     warnings.showwarning = _show_warning
     try:
         code = headrace.main(args, prog_name="headrace", standalone_mode=False)
-        sys.stdout.flush()
     except UserCodeFailed as failure:
         click.secho(failure.text, err=True)
         _complain(str(failure))
@@ -112,10 +110,6 @@ def run(args: Sequence[str] | None = None) -> int:
         _complain(str(error))
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has had enough (`headrace config | head -1`): that is no fault.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     else:
         return code if isinstance(code, int) else 0
     return NOTHING_RAN

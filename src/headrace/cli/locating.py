@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headrace.cli.failures import UserCodeFailed
+from headrace.config import config
 from headrace.core.errors import LoadError
 from headrace.loading import flows_in_file, flows_in_module
 
@@ -64,6 +65,8 @@ def find_flow(file: str | None, module: str | None, name: str | None, prefect1: 
         raise click.UsageError("Name the FILE that the flow is in, or a module with -m.")
     if file is not None and module is not None:
         raise click.UsageError(f"Give either the file {file!r} or the module {module!r}, not both.")
+    # A setting that is wrong is said to be so here, and not in the middle of the user's file.
+    config.home_dir  # noqa: B018 - asking is what reads them
     if prefect1:
         _install_prefect()
     where = file or module or ""

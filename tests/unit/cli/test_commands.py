@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from headrace import __version__
+from headrace.core.building import current_graph
 
 BROKEN = "x = 1\n\n\ndef f():\n    return 1 / 0\n\nf()\n"
 TWO = """
@@ -241,6 +242,9 @@ def test_a_stray_run_is_one_line_of_warning(headrace, write):
 def test_a_flow_whose_block_is_open_is_refused(headrace, write):
     text = "from headrace import Flow\nflow = Flow('open')\nflow.__enter__()\n"
     code, _, err = headrace("run", write("open.py", text))
+    open_flow = current_graph()
+    assert open_flow is not None
+    open_flow.__exit__(None, None, None)
     assert code == 2
     assert "inside the `with` block" in err
 

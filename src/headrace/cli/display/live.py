@@ -18,6 +18,7 @@ from headrace.cli.display.view import View
 from headrace.cli.display.view import summary as rendered
 from headrace.config import config
 from headrace.config.logging import get_logger
+from headrace.engine.progress import Counts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
     from headrace.cli.summary import Summary
     from headrace.engine.progress import Progress
 
-#: The least time between two drawings. Drawing takes part of it: at most 1/50.
 _SECONDS_BETWEEN_DRAWINGS = 0.1
-_MOST_WORK = 50
+#: So many times as long as a drawing has taken the thread rests: a large flow pays no more for it.
+_REST = 50
+_MOST_SECONDS_BETWEEN_DRAWINGS = 1.0
 #: A run that is over before this has shown no region: nothing flickers.
 _SECONDS_BEFORE_FIRST = 0.2
 
@@ -42,7 +44,11 @@ class LiveDisplay(Display):
     def __init__(self, flow: str) -> None:
         super().__init__(flow)
         self._console = Console(highlight=False, markup=False, emoji=False)
-        self._view = View(flow, self._console.color_system)
+        # People who set NO_COLOR want the bar all the same.
+        self._colors = None if self._console.no_color else self._console.color_system
+        self._view = View(flow, self._colors)
+        # The first drawing takes longest, as it loads what drawing needs: not while tasks run.
+        self._view.region(80, Counts(), 0.0)
         self._capture: Capture | None = None
         self._thread: threading.Thread | None = None
         self._over = threading.Event()
@@ -84,7 +90,7 @@ class LiveDisplay(Display):
             for name, _, source in config.describe()
         ):
             return
-        handler = TerminalHandler(colors=self._console.color_system is not None)
+        handler = TerminalHandler(colors=self._colors is not None)
         # A logger that has a handler when it is first asked for is given no other.
         for name in ("headrace", *config.logging.extra_loggers):
             logger = logging.getLogger(name)
@@ -124,11 +130,13 @@ class LiveDisplay(Display):
             data = capture.read(due - time.monotonic())
             if data:
                 screen.print(data)
-            begun = time.monotonic()
-            if begun >= due:
+            if time.monotonic() >= due:
+                begun = time.thread_time()
                 self._draw(screen)
-                ended = time.monotonic()
-                due = ended + max(_SECONDS_BETWEEN_DRAWINGS, _MOST_WORK * (ended - begun))
+                rest = _REST * (time.thread_time() - begun)
+                due = time.monotonic() + min(
+                    max(_SECONDS_BETWEEN_DRAWINGS, rest), _MOST_SECONDS_BETWEEN_DRAWINGS
+                )
         screen.show(())
         while data := capture.read(0):
             screen.print(data)
