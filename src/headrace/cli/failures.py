@@ -21,8 +21,11 @@ class UserCodeFailed(Exception):
     """
 
     def __init__(self, where: str, error: BaseException) -> None:
+        hint = ""
+        if isinstance(error, ModuleNotFoundError) and error.name == "prefect":
+            hint = " If it was written for Prefect 1, add --prefect1."
         super().__init__(
-            f"{where} raised {type(error).__name__} while it was loaded, so nothing was run."
+            f"{where} raised {type(error).__name__} while it was loaded, so nothing was run.{hint}"
         )
         self.text = text_of(error)
 

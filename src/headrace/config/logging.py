@@ -21,7 +21,14 @@ from headrace.core.context import context
 ROOT = "headrace"
 
 #: What each line carries, besides `logging.log_attributes`.
-ATTRIBUTES = ("flow_name", "flow_run_id", "task_name", "task_slug", "task_run_id")
+ATTRIBUTES = (
+    "flow_name",
+    "flow_run_id",
+    "task_name",
+    "task_full_name",
+    "task_slug",
+    "task_run_id",
+)
 
 _lock = Lock()
 _handler: StdoutHandler | None = None

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from headrace.config.logging import ContextFilter
 from headrace.core.errors import SerializationError
 from headrace.core.states import Failed, State
 from headrace.engine.chunk import Chunk, Outcome, run_chunk
@@ -199,6 +200,8 @@ def _captured(level: int | None) -> Iterator[_Lines | None]:
         return
     if _capture is None:
         _capture = _Capture()
+        # What the context says of the run is known here only, so the records take it along.
+        _capture.addFilter(ContextFilter())
         logger = logging.getLogger("headrace")
         logger.addHandler(_capture)
         logger.propagate = False

@@ -99,3 +99,13 @@ def test_colors():
 )
 def test_what_the_display_says_itself_is_left_out(message, level, name, shown):
     assert bool(TerminalHandler().filter(record(message, level, name))) is shown
+
+
+def test_a_mapped_task_is_named_with_its_index():
+    line = record("3 rows")
+    line.task_name, line.task_full_name = "fetch", "fetch[3]"
+    text = TerminalFormatter(colors=False).format(line)
+    assert text.endswith(" fetch[3]  3 rows")
+    line.name = "headrace.mylib"
+    text = TerminalFormatter(colors=False).format(line)
+    assert text.endswith(" mylib  3 rows")

@@ -46,6 +46,8 @@ class TerminalFormatter(logging.Formatter):
         name = record.name.removeprefix("headrace.")
         if name in _THE_RUN_ITSELF:
             name = ""
+        elif name == getattr(record, "task_name", None):
+            name = getattr(record, "task_full_name", None) or name
         about = _ABOUT_A_TASK.fullmatch(message)
         if about is not None:
             name, message = about["name"], about["rest"]
@@ -94,7 +96,7 @@ class TerminalHandler(StdoutHandler):
 
     def __init__(self, colors: bool = True) -> None:
         super().__init__()
-        self.addFilter(ContextFilter())
+        self.addFilter(ContextFilter(("task_name", "task_full_name")))
         self.setFormatter(TerminalFormatter(colors))
 
     def filter(self, record: logging.LogRecord) -> Any:
