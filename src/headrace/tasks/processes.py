@@ -169,13 +169,19 @@ def end_session(process: subprocess.Popen[bytes]) -> None:
         return
     try:
         _signal(process.pid, signal.SIGTERM)
-        deadline = time.monotonic() + GRACE
-        while _members(process.pid) and time.monotonic() < deadline:
-            time.sleep(0.01)
+        _wait_for(process.pid)
     finally:
         # Also if a second interrupt comes while the first one is being heeded.
         _signal(process.pid, signal.SIGKILL)
+        _wait_for(process.pid)
         process.wait()
+
+
+def _wait_for(session: int) -> None:
+    """Wait until a session has no living processes, or the grace is over."""
+    deadline = time.monotonic() + GRACE
+    while _members(session) and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def _signal(session: int, number: int) -> None:
