@@ -12,7 +12,7 @@ PY := $(VENV)/bin/python
 ARGS ?=
 PYTHON ?=
 
-.PHONY: help demo test test-fast test-pythons check format bench docs-check changelog lock clean env env-demo dot
+.PHONY: help demo test test-fast test-pythons check format bench docs docs-check changelog lock clean env env-demo dot
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -53,6 +53,10 @@ format: env  ## Format the code and mend what the linter can
 
 bench: env  ## Measure speed and memory beside the raw limits (ARGS="--quick", ARGS="W1 W5", ARGS=--peers)
 	@$(PY) -m benchmarks $(ARGS)
+
+docs: env  ## Build the documentation, with the reference, into build/docs
+	@$(VENV)/bin/mkdocs build --quiet --strict --site-dir build/docs
+	@echo "build/docs/index.html"
 
 docs-check: env  ## Check the documentation's links, Python blocks and changelog fragments
 	@$(PY) tools/docs_check.py
