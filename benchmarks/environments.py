@@ -73,9 +73,14 @@ def core_alone() -> Path:
     return _environment("core", [lock, ROOT / "pyproject.toml", *sources], install)
 
 
-def peer(name: str) -> Path:
-    """Return the interpreter of a peer's environment."""
-    pins = ROOT / "benchmarks" / "peers" / f"{name}.txt"
+def peer(name: str, pins: Path | None = None) -> Path:
+    """Return the interpreter of a peer's environment.
+
+    Args:
+        name: The environment's name.
+        pins: The requirements file that it is made from; by default the peer's own.
+    """
+    pins = pins or ROOT / "benchmarks" / "peers" / f"{name}.txt"
 
     def install(python: Path) -> None:
         _uv("pip", "install", "--quiet", "--python", python, "--no-deps", "--requirement", pins)
