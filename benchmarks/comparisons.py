@@ -137,7 +137,14 @@ def flatness(settings: Settings, *, target: Target) -> list[Row]:
 def skewed(settings: Settings, *, target: Target) -> list[Row]:
     """Compare tasks of very different lengths with the best that could be done with them."""
     address, size = settings.cluster(), settings.size("skewed")
-    own = Job(contender="headrace", workload="skewed", size=size, executor="dask", address=address)
+    own = Job(
+        contender="headrace",
+        workload="skewed",
+        size=size,
+        executor="dask",
+        address=address,
+        warm_up=True,
+    )
     jobs = {HEADRACE: own, "client.submit": replace(own, contender="client.submit")}
     taken = alternate(jobs, 1 if settings.quick else min(settings.repeats, 3))
     lengths = durations(size)
