@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 
 from headrace.executors import LocalDaskExecutor
-from tests.support.random_flows import Recipe, build, digests, recipes
+from tests.support.random_flows import build, digests, recipes
+from tests.support.recipes import Recipe
 
 
 @pytest.fixture(autouse=True, scope="module")
