@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from headrace.executors.base import Event, Submission
     from headrace.executors.dask.session import Session
 
-QUEUE_DEPTH = 2
+QUEUE_DEPTH = 3
 #: Where the cluster grows with its work, it must see more of it than its present threads can do.
 ADAPTIVE_QUEUE_DEPTH = 50
 
@@ -166,7 +166,7 @@ class DaskExecutor(Executor):
             return
         from distributed import performance_report
 
-        with client.as_current(), performance_report(filename=path):
+        with client.as_current(), performance_report(filename=path):  # type: ignore[no-untyped-call]
             yield
 
     @property
@@ -178,7 +178,7 @@ class DaskExecutor(Executor):
             with open(self.performance_report_path, encoding="utf-8") as file:
                 return file.read()
         except OSError as error:
-            self.logger.error("The performance report cannot be read: %s", error)
+            self.logger.warning("The performance report cannot be read: %s", error)
             return ""
 
     # -- calls ------------------------------------------------------------------------------

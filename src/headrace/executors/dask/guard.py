@@ -47,7 +47,7 @@ class Guard(SchedulerPlugin):
 
         It is called between the step that takes the key away and the step that sends it out again.
         """
-        if finish != "released" or (start != "processing" and start != "memory"):
+        if finish != "released" or start not in ("processing", "memory"):
             return
         task = self._scheduler.tasks.get(key)
         if task is None or not task.annotations or OURS not in task.annotations:

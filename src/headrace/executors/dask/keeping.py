@@ -34,9 +34,8 @@ class Kept:
     def __sizeof__(self) -> int:
         from dask.sizeof import sizeof
 
-        return sum(sizeof(value) for value in self.values.values()) + sum(
-            len(report) for report in self.reports or ()
-        )
+        values: int = sum(sizeof(value) for value in self.values.values())
+        return values + sum(len(report) for report in self.reports or ())
 
 
 class Unreadable:
@@ -78,10 +77,14 @@ class Held:
 
 def register() -> None:
     """Tell Dask how a `Kept` travels: each value by itself, so that one can fail alone."""
-    from distributed.protocol import dask_deserialize, dask_serialize, deserialize, serialize
+    from distributed.protocol.serialize import (
+        dask_deserialize,
+        dask_serialize,
+        deserialize,
+        serialize,
+    )
 
-    @dask_serialize.register(Kept)  # type: ignore[untyped-decorator]
-    def _(kept: Kept) -> tuple[dict[str, Any], list[Any]]:
+    def take_apart(kept: Kept) -> tuple[dict[str, Any], list[Any]]:
         parts: list[tuple[int, str, Any, int]] = []
         frames: list[Any] = []
         for position, value in kept.values.items():
@@ -90,21 +93,23 @@ def register() -> None:
             frames.extend(own)
         return {"parts": parts}, frames
 
-    @dask_deserialize.register(Kept)  # type: ignore[untyped-decorator]
-    def _(header: dict[str, Any], frames: list[Any]) -> Kept:
+    def put_together(header: dict[str, Any], frames: list[Any]) -> Kept:
         values: dict[int, Any] = {}
         begin = 0
         for position, kind, sub_header, count in header["parts"]:
             own = frames[begin : begin + count]
             begin += count
             try:
-                values[position] = deserialize(sub_header, own)
+                values[position] = deserialize(sub_header, own)  # type: ignore[no-untyped-call]
             except Exception as error:  # noqa: BLE001 - unpickling a user's object may raise anything
                 values[position] = Unreadable(
                     f"A value of type {kind} cannot be brought here from the worker that holds it: "
                     f"{error}"
                 )
         return Kept(values)
+
+    dask_serialize.register(Kept, take_apart)  # type: ignore[no-untyped-call]
+    dask_deserialize.register(Kept, put_together)  # type: ignore[no-untyped-call]
 
 
 class Keeper:

@@ -27,9 +27,9 @@ LARGE_BODY = 2**20  #: bytes from which a payload does not go by way of the sche
 @cache
 def this_version() -> str:
     """Name what both sides must have in common to understand each other."""
-    import headrace
+    from importlib.metadata import version
 
-    return f"Headrace {headrace.__version__} on Python {sys.version_info[0]}.{sys.version_info[1]}"
+    return f"Headrace {version('headrace')} on Python {sys.version_info[0]}.{sys.version_info[1]}"
 
 
 _SEEN_ONCE = -1

@@ -6,7 +6,6 @@ import signal
 import threading
 from typing import Any
 
-import headrace.engine.portable
 import headrace.executors.dask.worker  # noqa: F401 - loaded now, the first task need not wait for it
 
 
