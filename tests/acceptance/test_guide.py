@@ -1,4 +1,4 @@
-"""Each page of the guide does what it says: its Python blocks run, top to bottom, as one program."""
+"""Each page of the docs does what it says: its Python blocks run, top to bottom, as one program."""
 
 import os
 import re
@@ -9,8 +9,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted((ROOT / "docs" / "guide").glob("*.md"))
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+PAGES = [
+    page
+    for page in sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+    if BLOCK.search(page.read_text())
+]
 
 
 def program(text: str) -> str:
@@ -26,7 +30,8 @@ def program(text: str) -> str:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_runs(page: Path, tmp_path: Path) -> None:
     source = program(page.read_text())
-    script = tmp_path / f"{page.stem}.py"
+    # Not the page's own name, which may be that of a module: `logging`.
+    script = tmp_path / f"page_{page.stem}.py"
     script.write_text(source)
     compile(source, str(page), "exec")
     run = subprocess.run(
