@@ -243,6 +243,8 @@ class Packer:
     def _successor(self, item: Item) -> Item | None:
         node, child = item
         if child < 0:
+            if node.mapped:
+                return None  # it only got its children now; what follows waits for them
             if len(node.dependents) != 1 or node.child_dependents or node.flat_dependents:
                 return None
             following = node.dependents[0]
