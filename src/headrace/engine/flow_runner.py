@@ -126,7 +126,7 @@ class FlowRunner:
             machine = FlowMachine(
                 nodes,
                 task_states,
-                observe_all=bool(task_runner_state_handlers),
+                observe_all=bool(task_runner_state_handlers) or self.task_runner_cls.sees_all,
                 measured=measure_given(nodes, task_states) if task_states else None,
             )
             run = Run(

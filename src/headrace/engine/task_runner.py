@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from headrace.core.context import TaskRunContext, current
 from headrace.core.errors import ResultNotImplementedError
@@ -180,6 +180,10 @@ class TaskRunner:
             after the task's own; a state that they return takes the place of the new one.
         flow_result: Where the task's result is stored if the task does not say.
     """
+
+    #: Whether a flow takes to this class even the runs whose states are clear without running: the
+    #: skipped, the not triggered, and the mapped ones as a whole.
+    sees_all: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -23,6 +23,8 @@ class LoggingTaskRunner(TaskRunner):
     It is named in what travels to other processes, so that these get the alias with it.
     """
 
+    sees_all = True
+
     def execute(
         self,
         inputs: Mapping[str, Any],
@@ -47,4 +49,4 @@ def log_as_prefect() -> None:
     """Log each task run, where nobody names a class of task runners; and show `prefect`'s lines."""
     set_default_task_runner_class(LoggingTaskRunner)
     # Flows may log by `logging.getLogger("prefect...")`: such lines go where Headrace's own go.
-    logging.getLogger("prefect").parent = logging.getLogger("headrace")
+    logging.getLogger("prefect").parent = get_logger()
