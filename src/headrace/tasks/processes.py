@@ -73,7 +73,9 @@ class Command:
         try:
             self._watchdog = _start_watchdog(self._process.pid, self._script)
         except BaseException:
+            # An interrupt comes at any time: now, too, there is a command to end.
             end_session(self._process)
+            _close(self._process.stdout)
             raise
         return self
 
@@ -89,9 +91,8 @@ class Command:
         finally:
             self._watchdog.kill()
             self._watchdog.wait()
-            for stream in (self._watchdog.stdin, self._process.stdout):
-                if stream is not None:
-                    stream.close()
+            _close(self._watchdog.stdin)
+            _close(self._process.stdout)
 
     def _start(self) -> subprocess.Popen[bytes]:
         try:
@@ -128,6 +129,11 @@ class Command:
                 return self._process.wait(_TICK)
             except subprocess.TimeoutExpired:
                 continue
+
+
+def _close(stream: IO[bytes] | None) -> None:
+    if stream is not None:
+        stream.close()
 
 
 def _text(line: bytes) -> str:

@@ -305,6 +305,26 @@ class TestCutShort:
             time.sleep(0.02)
         assert list(temporary.iterdir()) == []
 
+    def test_an_interrupt_while_it_starts_ends_it(self, monkeypatch):
+        def late(session, script, start=processes._start_watchdog):
+            started.append(session)
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
+            time.sleep(1)
+            return start(session, script)
+
+        def interrupt(signum, frame):
+            raise KeyboardInterrupt
+
+        started = []
+        monkeypatch.setattr(processes, "_start_watchdog", late)
+        before = signal.signal(signal.SIGALRM, interrupt)
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                ShellTask().run(command="sleep 300")
+        finally:
+            signal.signal(signal.SIGALRM, before)
+        assert gone(started, 0)
+
     def test_what_a_command_leaves_in_the_background_stays(self, tmp_path):
         pid = int(run("sleep 300 > /dev/null 2>&1 & echo $!").result)
         try:
