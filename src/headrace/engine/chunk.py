@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from headrace.core.edge import Edge
     from headrace.core.result import Result
+    from headrace.core.state import Place
     from headrace.engine.task_runner import TaskRunnerHandler
 
 
@@ -275,12 +276,14 @@ class Chunk:
         extra: More context keys, for all tasks: caches, a switch for debugging.
         log_level: From which level on log lines are brought to the runner's process; None for
             chunks that run in it.
+        home: The runner's process, as far as chunks may leave it.
     """
 
     __slots__ = (
         "budget",
         "extra",
         "flow_result",
+        "home",
         "key",
         "log_level",
         "runner_cls",
@@ -302,6 +305,7 @@ class Chunk:
         runner_handlers: Sequence[TaskRunnerHandler] = (),
         extra: Mapping[str, Any] | None = None,
         log_level: int | None = None,
+        home: Place | None = None,
     ) -> None:
         self.key = key
         self.scope = scope
@@ -313,6 +317,7 @@ class Chunk:
         self.runner_handlers = runner_handlers
         self.extra = extra
         self.log_level = log_level
+        self.home = home
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Chunk, (
@@ -326,6 +331,7 @@ class Chunk:
             self.runner_handlers,
             self.extra,
             self.log_level,
+            self.home,
         )
 
 
@@ -364,7 +370,7 @@ def run_chunk(
                 or (stopped is not None and stopped())
             ):
                 break
-            if step.after and not all(_simply_succeeded(states[above]) for above in step.after):
+            if step.after and not all(simply_succeeded(states[above]) for above in step.after):
                 continue
             state = _run_step(chunk, step, scope, states, held)
             states[position] = state
@@ -425,7 +431,8 @@ def _resolve(value: Any, states: list[State | None], held: Sequence[Mapping[int,
     return value
 
 
-def _simply_succeeded(state: State | None) -> bool:
+def simply_succeeded(state: State | None) -> bool:
+    """Tell whether a run ended in a plain success: what any task that waits for it may build on."""
     return isinstance(state, Success) and not isinstance(state, Skipped)
 
 

@@ -12,8 +12,18 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from headrace.core.triggers import BuiltinTrigger
-from headrace.engine.chunk import Chunk, FlatOf, FromStep, Held, ItemOf, ListOf, Step
+from headrace.engine.chunk import (
+    Chunk,
+    FlatOf,
+    FromStep,
+    Held,
+    ItemOf,
+    ListOf,
+    Step,
+    simply_succeeded,
+)
 from headrace.engine.inputs import Inputs
+from headrace.engine.places import here
 from headrace.engine.plan import CHILD, FLAT, GATHER, ITEM, NOT_A_CHILD, WHOLE, Input, Node
 from headrace.executors.base import Shared
 
@@ -179,6 +189,7 @@ class Packer:
             run.task_runner_cls,
             run.task_runner_handlers,
             log_level=self._log_level,
+            home=None if self._log_level is None else here(),
         )
         places: dict[Item, int] = {}
         tasks: dict[Node, int] = {}
@@ -268,6 +279,7 @@ class Packer:
                 or child >= len(waiting)
                 or waiting[child] != 1
                 or following.children[child] is not None
+                or (len(following.by_child) > 1 and not _others_succeeded(following, child, node))
             ):
                 return None
         if self._run.machine.begins(following, child) or not following.runs_when_clean():
@@ -414,6 +426,15 @@ class _Binding(Inputs):
 
 def _kind(node: Node) -> Any:
     return type(node.task), node.task.name
+
+
+def _others_succeeded(following: Node, child: int, node: Node) -> bool:
+    """Tell whether all that a child is mapped over simply succeeded, but for `node`, still open."""
+    return all(
+        simply_succeeded(above.state if above.children is None else above.children[child])
+        for above in following.by_child
+        if above is not node
+    )
 
 
 def _value_of(state: State | None) -> Any:

@@ -18,6 +18,7 @@ from headrace.config.logging import ContextFilter
 from headrace.core.errors import SerializationError
 from headrace.core.states import Failed, State
 from headrace.engine.chunk import Chunk, Outcome, run_chunk
+from headrace.engine.places import here
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -73,7 +74,9 @@ def run_portable(
     """
     reports: list[bytes] = []
     out: Callable[[bytes], None] = reports.append if outlet is None else outlet
-    with _captured(chunk.log_level) as lines:
+    # On a worker that is a thread of the runner's process the lines are written at home already.
+    level = None if chunk.home == here() else chunk.log_level
+    with _captured(level) as lines:
         if lines is not None and outlet is not None:
             outlet.more = lines.take
 

@@ -234,7 +234,7 @@ class Executor:
                     submission.payload,
                     extra_context=submission.context,
                 )
-            except Exception as error:  # whatever a third party's executor raises is its answer
+            except Exception as error:  # noqa: BLE001 - whatever a third party's executor raises is its answer
                 channel(Ended(submission.key, error))
                 continue
             future.add_done_callback(_reporter(submission.key, channel))
@@ -267,7 +267,7 @@ def _reporter(key: str, channel: Callable[[Event], None]) -> Callable[[Any], Non
     def report(future: Any) -> None:
         try:
             reports, _ = future.result()
-        except BaseException as error:  # the call's, or a cancelled future's
+        except BaseException as error:  # noqa: BLE001 - the call's, or a cancelled future's
             channel(Ended(key, error))
         else:
             channel(Report(key, reports))

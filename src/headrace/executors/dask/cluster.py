@@ -7,6 +7,7 @@ import signal
 import threading
 from contextlib import contextmanager, suppress
 from importlib import import_module
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any
 
 from headrace.core.errors import ExecutorError
@@ -107,7 +108,10 @@ def _set_local_defaults(kwargs: dict[str, Any], debug: bool) -> None:
     import logging
 
     kwargs.setdefault("host", "127.0.0.1")
-    kwargs.setdefault("dashboard_address", ":0" if debug else None)
+    if "dashboard_address" not in kwargs:
+        kwargs["dashboard_address"] = "127.0.0.1:0"
+        if not debug:
+            kwargs["scheduler_kwargs"] = {"dashboard": False, **kwargs.get("scheduler_kwargs", {})}
     kwargs.setdefault("silence_logs", logging.WARNING if debug else logging.CRITICAL)
     if kwargs.get("processes", True):
         preload = kwargs.get("preload") or []
@@ -151,6 +155,8 @@ def _interrupts_held() -> Iterator[None]:
     ):
         yield
         return
+    # Starting the tracker, which the first process does, would take the mask away again.
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
