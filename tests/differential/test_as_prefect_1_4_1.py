@@ -24,7 +24,8 @@ from tests.support.random_flows import build, digests, quiet
 from tests.support.recipes import Recipe, from_json
 
 RECORDED = Path(__file__).with_name("prefect_1_4_1.jsonl.gz")
-LINES = [json.loads(line) for line in gzip.open(RECORDED, "rt")]
+with gzip.open(RECORDED, "rt") as _lines:
+    LINES = [json.loads(line) for line in _lines]
 
 
 def without_messages(digest: Any) -> Any:

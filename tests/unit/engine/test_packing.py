@@ -1,0 +1,26 @@
+"""Which task runs travel together."""
+
+from headrace import Flow, task
+from headrace.executors import LocalDaskExecutor
+from headrace.states import TriggerFailed
+
+
+@task
+def fails():
+    raise ValueError
+
+
+@task
+def pair(x, y):
+    return x, y
+
+
+def test_a_child_is_not_fused_behind_one_success_when_another_upstream_failed():
+    with Flow("fused") as flow:
+        broken = fails()
+        parent = pair.map(broken, broken)
+        good = pair.map(x=[1, 2], y=[3, 4])
+        both = pair.map(good, parent)
+    state = flow.run(executor=LocalDaskExecutor("threads", num_workers=1))
+    assert state.result[parent].is_failed()
+    assert [type(child) for child in state.result[both].map_states] == [TriggerFailed] * 2
