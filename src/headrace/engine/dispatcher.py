@@ -23,6 +23,7 @@ from headrace.engine.interrupts import told
 from headrace.engine.losses import Losses
 from headrace.engine.packing import Flight, Item, Packer
 from headrace.engine.portable import run_portable, unpack
+from headrace.engine.statistics import Statistics
 from headrace.executors.base import Event, Report, Resized, Submission
 
 if TYPE_CHECKING:
@@ -47,6 +48,9 @@ class Dispatcher:
     Args:
         run: The flow run.
         executor: A started executor that is not inline.
+
+    Attributes:
+        statistics: What it has done so far.
     """
 
     def __init__(self, run: Run, executor: Executor) -> None:
@@ -66,6 +70,7 @@ class Dispatcher:
         self._overtaken: set[Item] = set()
         self._losses = Losses(run.machine, self._packer)
         self._left_over: Command | None = None
+        self.statistics = Statistics()
         run.count_running = self._count_running
 
     def perform(self) -> None:
@@ -142,8 +147,13 @@ class Dispatcher:
             room -= 1
         if batch:
             handles = executor.submit_batch(batch, self._channel.put)
+            statistics = self.statistics
+            statistics.submissions += len(flights)
             for flight, handle in zip(flights, handles, strict=True):
                 flight.handle = handle
+                if len(flight.items) > 1:
+                    statistics.together += len(flight.items)
+                    statistics.fused += len(flight.fused)
         return bool(batch)
 
     def _take(self) -> Command | None:
@@ -213,9 +223,11 @@ class Dispatcher:
             self._end(flight, left, Cancelled("The task was stopped."))
         elif isinstance(event.error, ValueLost):
             commanded = [item for item in left if self._was_commanded(flight, item)]
+            self.statistics.values_lost += 1
             self._losses.make_anew(flight, event.error, commanded)
         elif isinstance(event.error, ExecutionLost):
             commanded = [item for item in left if self._was_commanded(flight, item)]
+            self.statistics.lost += len(commanded)
             self._losses.lose(flight, event.error, commanded)
         elif len(flight.items) > 1 and isinstance(event.error, SerializationError):
             # One of them cannot travel. Which one shows when each travels alone.
@@ -249,6 +261,7 @@ class Dispatcher:
         """Make runs ready again that were not started; a fused one only if its turn has come."""
         for item in reversed(list(items)):
             if self._was_commanded(flight, item):
+                self.statistics.handed_back += 1
                 self._machine.put_back(*item, flight.begins.get(item))
 
     def _was_commanded(self, flight: Flight, item: Item) -> bool:
