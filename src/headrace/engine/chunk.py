@@ -378,7 +378,12 @@ def run_chunk(
             after = perf_counter()
             outcome = Outcome(position, state, length, lengths, after - before)
             before = after
-            if keeps is not None and not step.wants_value and keeps(state.result):
+            if (
+                keeps is not None
+                and not step.wants_value
+                and isinstance(state, Success)  # exceptions go along: people want to see them
+                and keeps(state.result)
+            ):
                 kept[position] = state.result
                 outcome.state = without_value(state)
                 outcome.kept = True
