@@ -17,7 +17,7 @@ _LOADS = "import sys, cloudpickle; cloudpickle.load(sys.stdin.buffer)"
 def raise_on_exception() -> Iterator[None]:
     """Let exceptions in tasks, triggers and state handlers come out of `flow.run()`.
 
-    Without it they become states. For use while a flow is being written, with a `LocalExecutor`.
+    Without it they become states. For use while a flow is being written.
 
     Example:
         ```python

@@ -233,6 +233,8 @@ class Dispatcher:
             # One of them cannot travel. Which one shows when each travels alone.
             self._packer.alone.update(left)
             self._hand_back(flight, left)
+        elif self._run.scope.find("raise_on_exception") is True:
+            raise event.error
         else:
             self._end(flight, left, Failed(str(event.error), result=event.error))
 
