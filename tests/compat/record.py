@@ -40,7 +40,7 @@ def observe(python: Path, name: str, *mode: str) -> str:
                 *mode,
             ],
             cwd=home,
-            env=environment_variables(Path(home)),
+            env=environment_variables(Path(home)) | {"PREFECT__LOGGING__LEVEL": "INFO"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

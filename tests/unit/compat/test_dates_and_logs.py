@@ -66,10 +66,8 @@ show(str(state.result[missed].result))
         path=[tmp_path / "blocked"],
     )
     assert first is True
-    assert said == [
-        "A datetime has no attribute 'add'. If it is one of pendulum's, install it: "
-        "pip install 'headrace[prefect1]'."
-    ]
+    way_out = "If it is one of pendulum's, install it: pip install 'headrace[prefect1]'."
+    assert said == [f"A datetime has no attribute 'add'. {way_out}"]
 
 
 def test_each_task_run_is_logged_when_it_starts_and_when_it_ends(run_python):

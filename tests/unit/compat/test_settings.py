@@ -67,7 +67,8 @@ def test_the_variables_that_name_the_files_are_followed(run_python, tmp_path):
     (tmp_path / "mine.toml").write_text("[own]\nkey = 1\nother = 1\n")
     (tmp_path / "backend.toml").write_text("backend = 'cloud'\n[own]\nkey = 2\n")
     shown = run_python(
-        SHOW + "show([config.own.key, config.own.other, config.backend, 'user_config_path' in config])",
+        SHOW
+        + "show([config.own.key, config.own.other, config.backend, 'user_config_path' in config])",
         PREFECT__USER_CONFIG_PATH=str(tmp_path / "mine.toml"),
         PREFECT__BACKEND_CONFIG_PATH=str(tmp_path / "backend.toml"),
     )
@@ -75,7 +76,9 @@ def test_the_variables_that_name_the_files_are_followed(run_python, tmp_path):
 
 
 def test_headraces_own_settings_go_before(run_python):
-    write(run_python, "[flows]\ncheckpointing = true\nrun_on_schedule = false\n[own]\na = 1\nb = 1\n")
+    write(
+        run_python, "[flows]\ncheckpointing = true\nrun_on_schedule = false\n[own]\na = 1\nb = 1\n"
+    )
     write(run_python, "[flows]\ncheckpointing = false\n[own]\na = 2\n", folder=".headrace")
     shown = run_python(
         SHOW + "show([config.flows.checkpointing, config.flows.run_on_schedule, config.own.a,"

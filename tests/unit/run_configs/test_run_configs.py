@@ -76,7 +76,11 @@ def test_what_was_given_can_be_changed_without_changing_the_run_config():
         (DockerRun, {"ports": "80"}, "ports must be a list"),
         (DockerRun, {"ports": [80, 70000]}, "70000"),
         (DockerRun, {"host_config": []}, "host_config must be a dict"),
-        (KubernetesRun, {"image_pull_policy": "Sometimes"}, "it can be Always, IfNotPresent, Never"),
+        (
+            KubernetesRun,
+            {"image_pull_policy": "Sometimes"},
+            "it can be Always, IfNotPresent, Never",
+        ),
         (KubernetesRun, {"image_pull_secrets": "one"}, "image_pull_secrets must be a list"),
         (KubernetesRun, {"cpu_limit": True}, "cpu_limit must be a string"),
         (
