@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from headrace.config.logging import ContextFilter
+from headrace.config.logging import ContextFilter, StdoutHandler
 from headrace.core.errors import SerializationError
 from headrace.core.states import Failed, State
 from headrace.engine.chunk import Chunk, Outcome, run_chunk
@@ -206,6 +206,9 @@ def _captured(level: int | None) -> Iterator[_Lines | None]:
         # What the context says of the run is known here only, so the records take it along.
         _capture.addFilter(ContextFilter())
         logger = logging.getLogger("headrace")
+        for handler in list(logger.handlers):
+            if isinstance(handler, StdoutHandler):
+                logger.removeHandler(handler)  # the runner's process will write the lines
         logger.addHandler(_capture)
         logger.propagate = False
     logging.getLogger("headrace").setLevel(level)

@@ -147,3 +147,25 @@ show(type(FlowRunner(flow, task_runner_cls=Mine).run()).__name__)
 """
     )
     assert "Starting task run" not in run_python.output
+
+
+def test_lines_from_another_process_are_written_once(run_python):
+    run_python(
+        FLOW
+        + """
+from prefect.executors import LocalDaskExecutor
+
+@task
+def double(x):
+    import prefect
+    prefect.context.get("logger").info("over there")
+    return 2 * x
+
+with Flow("away") as flow:
+    double(1)
+if __name__ == "__main__":
+    flow.run(executor=LocalDaskExecutor(scheduler="processes", num_workers=1))
+"""
+    )
+    for line in ("Task 'double': Starting task run...", "final state: 'Success'", "over there"):
+        assert run_python.output.count(line) == 1, run_python.output
