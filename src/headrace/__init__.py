@@ -19,7 +19,6 @@ assert state.result[doubled].result == [2, 4, 6]
 
 from __future__ import annotations
 
-from os import environ as _environ
 from typing import TYPE_CHECKING, Any
 
 from headrace.config import config as config
@@ -105,8 +104,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-# A process that runs flow files of Prefect 1 lets those that it starts run them, too.
-if _environ.get("HEADRACE_PREFECT1"):
-    from headrace.compat import prefect as _prefect  # noqa: F401 - importing it installs it

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from headrace.core.context import context
+from headrace.core.preparation import preparation
 
 _LOADS = "import sys, cloudpickle; cloudpickle.load(sys.stdin.buffer)"
 
@@ -43,7 +44,7 @@ def is_serializable(obj: Any, raise_on_error: bool = False) -> bool:
     import cloudpickle
 
     try:
-        data = cloudpickle.dumps(obj)
+        data = cloudpickle.dumps((preparation(), obj))
         subprocess.run(
             [sys.executable, "-c", _LOADS],
             input=data,

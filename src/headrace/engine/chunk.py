@@ -13,7 +13,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from headrace.core.context import FlowRunContext, Overlay, Scope, current
-from headrace.core.states import Skipped, State, Success
+from headrace.core.preparation import Preparation, preparation
+from headrace.core.states import Mapped, Skipped, State, Success
 from headrace.engine.inputs import flatten, measure, opened, unbindable
 from headrace.engine.plan import NO_MEASURE
 from headrace.engine.scopes import begin_scope
@@ -320,7 +321,7 @@ class Chunk:
         self.home = home
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Chunk, (
+        fields = (
             self.key,
             self.scope,
             self.tasks,
@@ -333,6 +334,12 @@ class Chunk:
             self.log_level,
             self.home,
         )
+        return _arrived, (preparation(), fields)
+
+
+def _arrived(prepared: Preparation | None, fields: tuple[Any, ...]) -> Chunk:
+    """Make a chunk in the process that it was sent to, which is prepared for its tasks by then."""
+    return Chunk(*fields)
 
 
 def run_chunk(
@@ -403,9 +410,11 @@ def _run_step(
     task = chunk.tasks[step.task].value
     parent = scope if step.context is None else Overlay(scope, dict(step.context))
     run_scope = begin_scope(parent, task, step.slug, step.child, step.begin)
-    if step.has_sources:
+    if step.has_sources or step.upstream_states is not None:
         try:
             inputs = {key: _resolve(value, states, held) for key, value in step.inputs.items()}
+            for state in (step.upstream_states or {}).values():
+                _fill(state, states, held)
         except Exception as error:  # noqa: BLE001 - a user's own sequence may raise anything
             return unbindable(task, run_scope.task_full_name, error)
     else:
@@ -434,6 +443,16 @@ def _resolve(value: Any, states: list[State | None], held: Sequence[Mapping[int,
         items = [_resolve(source, states, held) for source in value.sources]
         return items if value.lengths is None else opened(items, value.lengths)
     return value
+
+
+def _fill(state: State, states: list[State | None], held: Sequence[Mapping[int, Any]]) -> None:
+    """Give an upstream state, that a trigger is to see, the value that it has a source of."""
+    if isinstance(state, Mapped) and state.map_states:
+        for child in state.map_states:
+            if child is not None:
+                _fill(child, states, held)
+    elif isinstance(state.result, Source):
+        state.result = _resolve(state.result, states, held)
 
 
 def simply_succeeded(state: State | None) -> bool:

@@ -54,3 +54,31 @@ def real_prefect(tmp_path):
     (package / "__init__.py").write_text("__version__ = '3.0.0'\n")
     (package / "flows.py").write_text("")
     return package.parent
+
+
+@pytest.fixture
+def flow_module(tmp_path):
+    """Return a folder with a module `etl` of Prefect 1, whose flow's task refers to it by name."""
+    folder = tmp_path / "modules"
+    folder.mkdir()
+    (folder / "etl.py").write_text(
+        textwrap.dedent(
+            """
+            from prefect import Flow, task
+
+
+            def where():
+                return Flow.__module__
+
+
+            @task
+            def find():
+                return where()
+
+
+            with Flow("etl") as flow:
+                found = find()
+            """
+        )
+    )
+    return folder

@@ -108,14 +108,55 @@ def test_a_folder_of_flow_files_called_prefect_is_no_package(run_python, tmp_pat
     assert run_python(code) == ["1.4.1"]
 
 
-def test_processes_that_are_started_have_the_alias(run_python):
+def test_processes_that_tasks_are_sent_to_have_the_alias(run_python, flow_module):
     code = """
-        import subprocess, sys
         import headrace.compat.prefect
-        code = "import headrace, prefect; print('>>>', repr(prefect.Flow.__name__).replace(chr(39), chr(34)))"
-        print(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout)
+        from prefect.executors import LocalDaskExecutor
+        import etl
+        executor = LocalDaskExecutor(scheduler="processes", num_workers=1)
+        state = etl.flow.run(executor=executor)
+        show([state.message, state.result[etl.found].result])
         """
-    assert run_python(code) == ["Flow"]
+    assert run_python(code, path=[flow_module]) == [
+        ["All reference tasks succeeded.", "headrace.flow"]
+    ]
+
+
+def test_there_it_wins_if_it_wins_here(run_python, flow_module, real_prefect):
+    code = """
+        from headrace.compat.prefect import install
+        install(replace=True)
+        install()
+        from prefect.executors import LocalDaskExecutor
+        import etl
+        executor = LocalDaskExecutor(scheduler="processes", num_workers=1)
+        state = etl.flow.run(executor=executor)
+        show([state.message, state.result[etl.found].result])
+        """
+    assert run_python(code, path=[real_prefect, flow_module]) == [
+        ["All reference tasks succeeded.", "headrace.flow"]
+    ]
+
+
+def test_what_needs_the_alias_can_be_told_to_be_serializable(run_python, flow_module):
+    code = """
+        import headrace.compat.prefect
+        from prefect.utilities.debug import is_serializable
+        import etl
+        show(is_serializable(etl.where))
+        """
+    assert run_python(code, path=[flow_module]) == [True]
+
+
+def test_it_leaves_the_environment_alone(run_python):
+    code = """
+        import os
+        before = dict(os.environ)
+        from headrace.compat.prefect import install
+        install(replace=True)
+        show(dict(os.environ) == before)
+        """
+    assert run_python(code) == [True]
 
 
 def test_without_being_asked_headrace_installs_nothing(run_python):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from importlib import import_module
 from importlib.machinery import ModuleSpec, NamespaceLoader
 from types import ModuleType
@@ -11,17 +12,20 @@ from typing import Any
 
 from headrace.compat.prefect.alias import AliasFinder, AliasModule
 from headrace.core.errors import PrefectInstalledError
+from headrace.core.preparation import prepare_with
 
-#: Set in this process and for those that it starts; "replace" lets the alias win.
-VARIABLE = "HEADRACE_PREFECT1"
+#: "replace" in this environment variable lets the alias win.
+_VARIABLE = "HEADRACE_PREFECT1"
+_replaces = False
 
 
 def install(replace: bool = False) -> None:
     """Make `import prefect` and the dotted paths of Prefect 1.4 resolve to Headrace's objects.
 
-    From then on, in this process and in those that it starts: settings of Prefect 1 are read below
-    Headrace's own (see `settings`), dates have pendulum's methods (see `dates`), and the start and
-    end of each task run are logged. Calling it again changes nothing more.
+    From then on, in this process and in those that its flow runs send tasks to: settings of
+    Prefect 1 are read below Headrace's own (see `settings`), dates have pendulum's methods (see
+    `dates`), and the start and end of each task run are logged. Calling it again changes nothing
+    more.
 
     Args:
         replace: Whether the alias wins over a package named `prefect` that is installed.
@@ -29,13 +33,14 @@ def install(replace: bool = False) -> None:
     Raises:
         PrefectInstalledError: If such a package is installed or imported and is not to be replaced.
     """
-    replace = replace or os.environ.get(VARIABLE) == "replace"
-    if not replace:
+    global _replaces
+    _replaces = replace or _replaces or os.environ.get(_VARIABLE) == "replace"
+    if not _replaces:
         _check_nothing_installed()
-    _remove_imported(replace)
+    _remove_imported(_replaces)
     _put_first(_finder)
     _finder.check = _allow
-    os.environ[VARIABLE] = "replace" if replace else "on"
+    prepare_with(__name__, partial(install, _replaces))
     from headrace.compat.prefect.dates import show_pendulums
     from headrace.compat.prefect.logs import log_as_prefect
     from headrace.compat.prefect.settings import read_settings_of_prefect

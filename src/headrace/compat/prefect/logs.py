@@ -18,10 +18,7 @@ if TYPE_CHECKING:
 
 
 class LoggingTaskRunner(TaskRunner):
-    """A `TaskRunner` that logs, at INFO, when it starts and how it ended.
-
-    It is named in what travels to other processes, so that these get the alias with it.
-    """
+    """A `TaskRunner` that logs, at INFO, when it starts and how it ended."""
 
     sees_all = True
 

@@ -1,0 +1,51 @@
+"""What a process has to do before it unpickles the tasks that it is sent.
+
+What a task refers to travels by name where its module can be imported, and some modules can only be
+imported once something is done: those of Prefect 1's flows once `prefect` is Headrace. So what has
+to be done travels in front of the tasks, to any process, whichever executor sends it there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+#: By name: what has been done in this process, and is to be done in those that it sends tasks to.
+_calls: dict[str, Callable[[], object]] = {}
+
+
+def prepare_with(name: str, call: Callable[[], object]) -> None:
+    """Have a call made, once, in each process that tasks are sent to from this one.
+
+    Args:
+        name: Names the call; a later one of the same name takes its place.
+        call: Picklable by reference. What it raises, unpickling raises.
+    """
+    _calls[name] = call
+
+
+class Preparation:
+    """Stands in front of what is pickled: when it is unpickled, the calls are made.
+
+    Pickle restores the parts of a tuple in their order, so all that comes after it can rely on them.
+    """
+
+    __slots__ = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _prepare, (_calls,)
+
+
+def _prepare(calls: Mapping[str, Callable[[], object]]) -> Preparation:
+    for name, call in calls.items():
+        if name not in _calls:
+            call()
+            _calls[name] = call
+    return Preparation()
+
+
+def preparation() -> Preparation | None:
+    """Return what to put in front of what is sent to another process; None if nothing is needed."""
+    return Preparation() if _calls else None
