@@ -137,4 +137,4 @@ def _show_warning(
     where = "" if issubclass(category, ConfigWarning) else f"{filename}:{lineno}: "
     kind = "" if category in (UserWarning, ConfigWarning) else f"{category.__name__}: "
     click.secho("Warning: ", fg="yellow", nl=False, err=True)
-    click.echo(f"{where}{kind}{message}", err=True)
+    click.echo(f"{where}{kind}{' '.join(str(message).split())}", err=True)

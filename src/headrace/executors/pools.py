@@ -8,10 +8,11 @@ import pickle
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from multiprocessing.context import SpawnContext, SpawnProcess
 from queue import Empty, SimpleQueue
 from types import ModuleType
@@ -189,9 +190,28 @@ class _Process(SpawnProcess):
         main = sys.modules["__main__"]
         sys.modules["__main__"] = ModuleType("__main__")
         try:
-            super().start()
+            with _deaf_to_interrupts():
+                super().start()
         finally:
             sys.modules["__main__"] = main
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Let processes that are started in this block hear of no Ctrl-C until they have begun.
+
+    While it imports what it needs, an interrupt would end a worker with a traceback of its own.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    # Starting the tracker, which the first worker does, would end the block's effect.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Context(SpawnContext):
@@ -201,12 +221,18 @@ class _Context(SpawnContext):
 def _begin_worker() -> None:
     # Ctrl-C in a terminal reaches every process: the runner says what becomes of it.
     signal.signal(signal.SIGINT, _interrupt_call)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 _calling = False
+_stopped = False
 
 
 def _interrupt_call(signum: int, frame: Any) -> None:
+    # Calls that have come to this process already, and wait for their turn, are not begun either.
+    global _stopped
+    _stopped = True
     if _calling:
         raise KeyboardInterrupt
 
@@ -214,6 +240,8 @@ def _interrupt_call(signum: int, frame: Any) -> None:
 def _call(call: bytes) -> bytes:
     """Make a pickled call in a worker, and pickle what came of it."""
     global _calling
+    if _stopped:
+        raise KeyboardInterrupt
     fn, args, kwargs = cloudpickle.loads(call)
     _calling = True
     try:

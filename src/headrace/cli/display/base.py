@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from headrace.cli.summary import Summary, summarize
+from headrace.engine.interrupts import told
 
 if TYPE_CHECKING:
     from headrace.core.states import State
     from headrace.engine.progress import Progress
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let an interrupt wait until the block is done: half a display cannot be put away.
+
+    Raises:
+        KeyboardInterrupt: At its end, if there was one.
+    """
+    reasons: list[str] = []
+    with told(reasons.append):
+        yield
+    if reasons:
+        raise KeyboardInterrupt(*filter(None, reasons))
 
 
 class Display:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 
-from headrace.cli.display.base import Display
+from headrace.cli.display.base import Display, undisturbed
 from headrace.cli.display.capture import Capture
 from headrace.cli.display.log_lines import TerminalHandler
 from headrace.cli.display.screen import Screen
@@ -71,12 +71,13 @@ class LiveDisplay(Display):
     def begin(self, progress: Progress) -> None:
         """Take notice of a run that begins."""
         super().begin(progress)
-        self._over.clear()
-        capture = self._capture = Capture()
-        self._thread = threading.Thread(
-            target=self._own, args=(capture,), name="headrace-display", daemon=True
-        )
-        self._thread.start()
+        with undisturbed():
+            self._over.clear()
+            capture = self._capture = Capture()
+            self._thread = threading.Thread(
+                target=self._own, args=(capture,), name="headrace-display", daemon=True
+            )
+            self._thread.start()
 
     def show(self, summary: Summary) -> None:
         """Print the summary of a run."""
@@ -103,13 +104,14 @@ class LiveDisplay(Display):
         thread, capture = self._thread, self._capture
         if thread is None or capture is None:
             return
-        self._thread = self._capture = None
-        # What is still in the buffers goes the same way as all before it.
-        capture.release()
-        self._over.set()
-        capture.wake()
-        thread.join()
-        capture.close()
+        with undisturbed():
+            self._thread = self._capture = None
+            # What is still in the buffers goes the same way as all before it.
+            capture.release()
+            self._over.set()
+            capture.wake()
+            thread.join()
+            capture.close()
 
     # -- in the thread ------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headrace.cli.display.base import Display
+from headrace.cli.display.base import Display, undisturbed
 from headrace.cli.summary import MOST_SHOWN, FailedRuns, Summary, duration, sentence_of_not_run
 from headrace.config.logging import get_logger
 
@@ -33,9 +33,12 @@ class PlainDisplay(Display):
     def begin(self, progress: Progress) -> None:
         """Take notice of a run that begins."""
         super().begin(progress)
-        self._over.clear()
-        self._thread = threading.Thread(target=self._tell, name="headrace-progress", daemon=True)
-        self._thread.start()
+        with undisturbed():
+            self._over.clear()
+            self._thread = threading.Thread(
+                target=self._tell, name="headrace-progress", daemon=True
+            )
+            self._thread.start()
 
     def show(self, summary: Summary) -> None:
         """Print the summary of a run."""
@@ -52,10 +55,11 @@ class PlainDisplay(Display):
         self._stop()
 
     def _stop(self) -> None:
-        self._over.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        with undisturbed():
+            self._over.set()
+            if self._thread is not None:
+                self._thread.join()
+                self._thread = None
 
     def _tell(self) -> None:
         logger = get_logger("progress")
