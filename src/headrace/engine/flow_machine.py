@@ -342,7 +342,8 @@ class FlowMachine:
             self._release(dependent, clean)
         # Who was told is not told again. Letting go of them leaves no cycles between nodes, so a
         # run is gone when it is over, and the garbage collector has nothing to look for.
-        node.dependents = node.flat_dependents = node.child_dependents = _NOBODY
+        node.dependents = _NOBODY
+        node.flat_dependents = node.child_dependents = ()
 
     def _warn_dependents(self, settled: Node) -> None:
         """Let those who were told that a node ended well look again: it was run again, and did not.

@@ -130,15 +130,17 @@ class Node:
         self.slug = slug
         self.constants = constants
         self.trigger: Callable[..., bool] = task.trigger
-        self.inputs: list[Input] = []
         self.mapped = False
         self.dependents: list[Node] = []
-        self.child_dependents: list[Node] = []
-        self.whole: list[Node] = []
-        self.by_child: list[Node] = []
-        self.flat: list[Node] = []
-        self.flat_dependents: list[Node] = []
-        self.flat_index: list[list[int]] = []
+        # What only some nodes have is one empty tuple in all others: lists that stay empty are most
+        # of what the garbage collector would look at in a large flow.
+        self.inputs: Sequence[Input] = ()
+        self.whole: Sequence[Node] = ()
+        self.by_child: Sequence[Node] = ()
+        self.child_dependents: Sequence[Node] = ()
+        self.flat: Sequence[Node] = ()
+        self.flat_dependents: Sequence[Node] = ()
+        self.flat_index: Sequence[Sequence[int]] = ()
         self.waiting = 0
         self.dirty = 0
         self.measure = NO_MEASURE
@@ -267,6 +269,7 @@ def _connect(node: Node, edges: Sequence[Edge], nodes: Mapping[Task[Any], Node])
 
 def _connect_mapped(node: Node, edges: Sequence[Edge], nodes: Mapping[Task[Any], Node]) -> None:
     """Do what `_connect` does, where an input is mapped over or flattened."""
+    inputs: list[Input] = []
     whole: dict[Node, None] = {}
     by_child: dict[Node, None] = {}
     flat: dict[Node, None] = {}
@@ -292,14 +295,15 @@ def _connect_mapped(node: Node, edges: Sequence[Edge], nodes: Mapping[Task[Any],
             flat[upstream] = None
         else:
             whole[upstream] = None
-        node.inputs.append(Input(edge, upstream, how))
+        inputs.append(Input(edge, upstream, how))
     for upstream in whole:
         by_child.pop(upstream, None)
         upstream.dependents.append(node)
     for upstream in by_child:
-        upstream.child_dependents.append(node)
+        upstream.child_dependents = [*upstream.child_dependents, node]
     for upstream in flat:
-        upstream.flat_dependents.append(node)
+        upstream.flat_dependents = [*upstream.flat_dependents, node]
+    node.inputs = inputs
     node.whole = list(whole)
     node.by_child = list(by_child)
     node.flat = list(flat)
