@@ -55,8 +55,9 @@ bench: env  ## Measure speed and memory beside the raw limits (ARGS="--quick", A
 	@$(PY) -m benchmarks $(ARGS)
 
 docs: env  ## Build the documentation, with the reference, into build/docs
-	@$(VENV)/bin/mkdocs build --quiet --strict --site-dir build/docs
-	@echo "build/docs/index.html"
+	@$(PY) tools/reference.py
+	@$(VENV)/bin/zensical build --strict --clean --config-file mkdocs.yml
+	@echo "Built build/docs/index.html"
 
 docs-check: env  ## Check the documentation's links, Python blocks and changelog fragments
 	@$(PY) tools/docs_check.py
