@@ -93,19 +93,32 @@ class Inputs:
                 if how == CHILD and upstream.children is not None:
                     state = upstream.children[child]
                     assert state is not None
+                    state = self._seen(upstream, child, state)
                 elif how == CHILD + FLAT and upstream.children is not None:
                     index = node.flat_index[node.flat.index(upstream)]
-                    state = _with_value(upstream.children[index[child]], self._value(each, child))
+                    state = with_value(
+                        upstream.children[index[child]], self._item(each, node, child)
+                    )
                 else:
-                    state = _with_value(state, self._value(each, child))
+                    state = with_value(state, self._item(each, node, child))
+            else:
+                state = self._seen(upstream, NOT_A_CHILD, state)
             states[each.edge] = state
         for key, value in node.constants.items():
             edge = Edge(Constant(value), node.task, key=key)
             states[edge] = Success("Auto-generated constant value", result=value)
         return states
 
+    def _item(self, each: Input, node: Node, child: int) -> Any:
+        """Return the item of an upstream value that one child is mapped over."""
+        return self._value(each, child)
 
-def _with_value(state: State | None, value: Any) -> State:
+    def _seen(self, upstream: Node, child: int, state: State) -> State:
+        """Return a node's or a child's state as a trigger sees it."""
+        return state
+
+
+def with_value(state: State | None, value: Any) -> State:
     """Return a copy of a state that has one item of its value as its value."""
     assert state is not None
     twin = Success(state.message) if isinstance(state, Mapped) else copy(state)

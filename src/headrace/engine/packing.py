@@ -11,6 +11,7 @@ from __future__ import annotations
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
+from headrace.core.states import Mapped
 from headrace.core.triggers import BuiltinTrigger
 from headrace.engine.chunk import (
     Chunk,
@@ -22,7 +23,7 @@ from headrace.engine.chunk import (
     Step,
     simply_succeeded,
 )
-from headrace.engine.inputs import Inputs
+from headrace.engine.inputs import Inputs, with_value
 from headrace.engine.places import here
 from headrace.engine.plan import CHILD, FLAT, GATHER, ITEM, NOT_A_CHILD, WHOLE, Input, Node
 from headrace.executors.base import Shared
@@ -30,6 +31,7 @@ from headrace.executors.base import Shared
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from headrace.core.edge import Edge
     from headrace.core.states import State
     from headrace.engine.flow_machine import Command
     from headrace.engine.run import Run
@@ -307,8 +309,12 @@ class Packer:
             flight.begins[item] = begin
         inputs: dict[str, Any] = {}
         has_sources = False
+        upstream_states: dict[Edge, State] | None = None
         if decided is None:
-            inputs, has_sources = _Binding(self, flight, places).bind(node, child)
+            binding = _Binding(self, flight, places)
+            inputs, has_sources = binding.bind(node, child)
+            if not isinstance(node.trigger, BuiltinTrigger):
+                upstream_states = binding.upstream_states(node, child)
         position = len(chunk.steps)
         places[item] = position
         flight.items.append(item)
@@ -324,7 +330,7 @@ class Packer:
                 node.measure,
                 begin,
                 decided,
-                run.upstream_states(node, child) if decided is None else None,
+                upstream_states,
                 after,
                 run.task_contexts.get(node.task) if run.task_contexts else None,
                 node.task.cache_for is not None,
@@ -412,6 +418,24 @@ class _Binding(Inputs):
         if how == GATHER:
             return ListOf(sources)
         return ListOf(sources, upstream.lengths)
+
+    def _item(self, each: Input, node: Node, child: int) -> Any:
+        if each.upstream in self._packer.kept_nodes:
+            return self._source(each, node, child)
+        return super()._item(each, node, child)
+
+    def _seen(self, upstream: Node, child: int, state: State) -> State:
+        """Return a state whose value, or those of its children, may be a source."""
+        if upstream not in self._packer.kept_nodes:
+            return state
+        if upstream.children is None or child >= 0:
+            return with_value(state, self._one(upstream, child))
+        seen = Mapped(state.message, n_map_states=upstream.width)
+        seen.map_states = [
+            None if each is None else with_value(each, self._one(upstream, index))
+            for index, each in enumerate(upstream.children)
+        ]
+        return seen
 
     def _one(self, node: Node, child: int) -> Any:
         item = (node, child)
