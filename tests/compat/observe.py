@@ -33,9 +33,6 @@ def describe(state):
     """Return a task's state, a mapped one with its children."""
     if state.is_mapped():
         return {"type": "Mapped", "children": [describe(child) for child in state.map_states]}
-    if state.is_skipped():
-        # The real one keeps the signal as the value of a task that has none.
-        return {"type": type(state).__name__}
     return {"type": type(state).__name__, "result": plain(state.result)}
 
 

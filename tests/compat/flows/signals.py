@@ -22,7 +22,7 @@ def after(x):
 
 @task(skip_on_upstream_skip=False)
 def undeterred(x):
-    return "ran all the same"
+    return f"x was {x}"
 
 
 @task
