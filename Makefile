@@ -9,6 +9,8 @@ VENV ?= .venv
 export VENV
 export PYTHON
 PY := $(VENV)/bin/python
+# Tests and measurements start many processes, which are not to compile Headrace each time.
+unexport PYTHONDONTWRITEBYTECODE
 ARGS ?=
 PYTHON ?=
 

@@ -83,6 +83,8 @@ if [ "$("$uv" --version 2>/dev/null | cut -d' ' -f1-2)" != "$want" ]; then
 fi
 
 echo "installing $lock into $venv"
-"$uv" pip install --quiet --python "$venv/bin/python" --require-hashes --requirement "$lock"
+# Compiled here, once: an environment that forbids Python to write bytecode would have every process
+# compile all that it imports.
+"$uv" pip install --quiet --python "$venv/bin/python" --compile-bytecode --require-hashes --requirement "$lock"
 "$uv" pip install --quiet --python "$venv/bin/python" --no-deps --no-build-isolation --editable .
 fingerprint "$profile" >"$venv/.installed-$profile"
