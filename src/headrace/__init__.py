@@ -19,7 +19,7 @@ assert state.result[doubled].result == [2, 4, 6]
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from headrace.config import config as config
 from headrace.core.annotations import flatten as flatten
@@ -28,6 +28,7 @@ from headrace.core.annotations import unmapped as unmapped
 from headrace.core.context import context as context
 from headrace.core.edge import Edge as Edge
 from headrace.core.function_task import task as task
+from headrace.core.lazy import lazy_names
 from headrace.core.parameter import Parameter as Parameter
 from headrace.core.tags import tags as tags
 from headrace.core.task import Task as Task
@@ -46,6 +47,21 @@ if TYPE_CHECKING:
     from headrace.tasks.control_flow import switch as switch
     from headrace.tasks.pause import pause_task as pause_task
     from headrace.tasks.resources import resource_manager as resource_manager
+else:
+    # What only some flows use is imported when it is first asked for.
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        {
+            "headrace.core.attribute_defaults": ["defaults_from_attrs"],
+            "headrace.core.collections": ["as_task"],
+            "headrace.core.mapping": ["apply_map"],
+            "headrace.core.parameter": ["DateTimeParameter"],
+            "headrace.secrets": ["Secret"],
+            "headrace.tasks.control_flow": ["case", "FilterTask", "ifelse", "merge", "switch"],
+            "headrace.tasks.pause": ["pause_task"],
+            "headrace.tasks.resources": ["resource_manager"],
+        },
+    )
 
 __version__ = "0.1.0"
 
@@ -74,33 +90,3 @@ __all__ = [
     "task",
     "unmapped",
 ]
-
-# What only some flows use is imported when it is first asked for.
-_LAZY = {
-    "DateTimeParameter": "headrace.core.parameter",
-    "FilterTask": "headrace.tasks.control_flow",
-    "Secret": "headrace.secrets",
-    "apply_map": "headrace.core.mapping",
-    "as_task": "headrace.core.collections",
-    "case": "headrace.tasks.control_flow",
-    "defaults_from_attrs": "headrace.core.attribute_defaults",
-    "ifelse": "headrace.tasks.control_flow",
-    "merge": "headrace.tasks.control_flow",
-    "pause_task": "headrace.tasks.pause",
-    "resource_manager": "headrace.tasks.resources",
-    "switch": "headrace.tasks.control_flow",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        from importlib import import_module
-
-        value = getattr(import_module(_LAZY[name]), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})

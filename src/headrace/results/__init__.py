@@ -6,8 +6,9 @@ what a cloud needs is imported when a result of that cloud is first written or r
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from headrace.core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from headrace.core.result import NoResult, NoResultType, Result
@@ -28,6 +29,30 @@ if TYPE_CHECKING:
         Serializer,
     )
     from headrace.results.stored import StoredResult
+else:
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        {
+            "headrace.core.result": ["NoResult", "NoResultType", "Result"],
+            "headrace.results.azure": ["AzureResult"],
+            "headrace.results.constant": ["ConstantResult"],
+            "headrace.results.gcs": ["GCSResult"],
+            "headrace.results.local": ["LocalResult"],
+            "headrace.results.object_store": ["ObjectStoreResult"],
+            "headrace.results.prefect": ["PrefectResult"],
+            "headrace.results.s3": ["S3Result"],
+            "headrace.results.secret": ["SecretResult"],
+            "headrace.results.serializers": [
+                "CompressedSerializer",
+                "DateTimeSerializer",
+                "JSONSerializer",
+                "PandasSerializer",
+                "PickleSerializer",
+                "Serializer",
+            ],
+            "headrace.results.stored": ["StoredResult"],
+        },
+    )
 
 __all__ = [
     "Result",
@@ -49,30 +74,3 @@ __all__ = [
     "PandasSerializer",
     "CompressedSerializer",
 ]
-
-_HOMES = {
-    "Result": "headrace.core.result",
-    "NoResult": "headrace.core.result",
-    "NoResultType": "headrace.core.result",
-    "LocalResult": "headrace.results.local",
-    "S3Result": "headrace.results.s3",
-    "GCSResult": "headrace.results.gcs",
-    "AzureResult": "headrace.results.azure",
-    "PrefectResult": "headrace.results.prefect",
-    "ConstantResult": "headrace.results.constant",
-    "SecretResult": "headrace.results.secret",
-    "StoredResult": "headrace.results.stored",
-    "ObjectStoreResult": "headrace.results.object_store",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(import_module(_HOMES.get(name, "headrace.results.serializers")), name)
-    globals()[name] = found
-    return found
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})

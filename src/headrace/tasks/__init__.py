@@ -5,8 +5,9 @@ Each name is imported when it is first used, so that nothing is paid for what a 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from headrace.core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from headrace.core.collections import Dict, List, Set, Tuple
@@ -31,6 +32,34 @@ if TYPE_CHECKING:
     )
     from headrace.tasks.secrets import EnvVarSecret, PrefectSecret, SecretBase
     from headrace.tasks.shell import ShellTask
+else:
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        {
+            "headrace.core.collections": ["Dict", "List", "Set", "Tuple"],
+            "headrace.core.constant": ["Constant"],
+            "headrace.core.function_task": ["FunctionTask"],
+            "headrace.core.operators": ["GetAttr", "GetItem"],
+            "headrace.tasks.control_flow": [
+                "case",
+                "CompareValue",
+                "FilterTask",
+                "ifelse",
+                "merge",
+                "Merge",
+                "switch",
+            ],
+            "headrace.tasks.notifications": ["EmailTask", "SlackTask"],
+            "headrace.tasks.pause": ["pause_task"],
+            "headrace.tasks.resources": [
+                "resource_cleanup_trigger",
+                "resource_manager",
+                "ResourceManager",
+            ],
+            "headrace.tasks.secrets": ["EnvVarSecret", "PrefectSecret", "SecretBase"],
+            "headrace.tasks.shell": ["ShellTask"],
+        },
+    )
 
 __all__ = [
     "case",
@@ -59,36 +88,3 @@ __all__ = [
     "GetItem",
     "GetAttr",
 ]
-
-_HOMES = {
-    "resource_manager": "headrace.tasks.resources",
-    "ResourceManager": "headrace.tasks.resources",
-    "resource_cleanup_trigger": "headrace.tasks.resources",
-    "ShellTask": "headrace.tasks.shell",
-    "SlackTask": "headrace.tasks.notifications",
-    "EmailTask": "headrace.tasks.notifications",
-    "PrefectSecret": "headrace.tasks.secrets",
-    "EnvVarSecret": "headrace.tasks.secrets",
-    "SecretBase": "headrace.tasks.secrets",
-    "pause_task": "headrace.tasks.pause",
-    "FunctionTask": "headrace.core.function_task",
-    "Constant": "headrace.core.constant",
-    "List": "headrace.core.collections",
-    "Tuple": "headrace.core.collections",
-    "Set": "headrace.core.collections",
-    "Dict": "headrace.core.collections",
-    "GetItem": "headrace.core.operators",
-    "GetAttr": "headrace.core.operators",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(import_module(_HOMES.get(name, "headrace.tasks.control_flow")), name)
-    globals()[name] = found
-    return found
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
