@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "headrace"
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PAGES = [
     page
@@ -44,3 +45,20 @@ def test_a_page_runs(page: Path, tmp_path: Path) -> None:
         check=False,
     )
     assert run.returncode == 0, f"{page.relative_to(ROOT)}:\n{run.stdout}\n{run.stderr}"
+
+
+PATH = re.compile(
+    r"`((?:core|engine|executors|config|results|cli|tasks|server|compat)/[\w./]+|"
+    r"(?:src|tests|tools|examples|benchmarks|docs)/[\w./-]+)`"
+)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))],
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
+def test_files_that_a_page_names_are_there(page: Path) -> None:
+    named = {path.rstrip("/.") for path in PATH.findall(page.read_text())}
+    missing = {path for path in named if not any((base / path).exists() for base in (ROOT, SOURCE))}
+    assert not missing
