@@ -65,7 +65,10 @@ def test_a_run(on_terminal, load, executor):
     # What was printed and logged stands above it, in order, whole, and once.
     shown = terminal.text.split("\n")
     assert shown.count("a line from a task") == 1
-    assert sum(bool(re.fullmatch(r"\d\d:\d\d:\d\d fetch  a log line", line)) for line in shown) == 1
+    assert (
+        sum(bool(re.fullmatch(r"\d\d:\d\d:\d\d fetch\[3\]  a log line", line)) for line in shown)
+        == 1
+    )
     failed = next(n for n, line in enumerate(shown) if "✗ load[7]" in line)
     assert shown[failed].endswith("✗ load[7]  ValueError: bad row 7")
     assert re.fullmatch(r' {11}File ".*load.py", line 20, in load', shown[failed + 1])
