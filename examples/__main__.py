@@ -90,8 +90,10 @@ def main() -> int:
         console.print("[red]The executors did not give the same numbers.[/]")
         return 1
     if len(arguments.executor) > 1:
-        console.print("Each gave the same numbers, down to the last digit.")
-        console.print("The job is a small one: where it has to be sent costs more than it saves.\n")
+        console.print(
+            "Each gave the same numbers, down to the last digit. The times include starting"
+        )
+        console.print("the workers, which a job as small as this one does not make up for.\n")
     show(state, arguments.folder)
     return 0
 
@@ -137,8 +139,8 @@ def show(state: State, folder: str) -> None:
     for command, what in {
         "run examples/flights.py --param 'months=[6, 7]'": "two months of it, with its progress",
         "run examples/weather.py": "retries, a resource, a branch on the data's quality",
-        "run examples/life_expectancy.py --executor threads": "142 countries, and where AIDS shows",
-        "visualize examples/weather.py --out weather.svg": "what a flow looks like",
+        "run examples/life_expectancy.py --executor threads": "142 countries, and where lives became shorter",
+        "visualize examples/weather.py --output weather.svg": "what a flow looks like",
     }.items():
         console.print(f"  {headrace} {command}", soft_wrap=True)
         console.print(f"      [dim]{what}[/]")
