@@ -68,7 +68,9 @@ def find_flow(file: str | None, module: str | None, name: str | None, prefect1: 
     # A setting that is wrong is said to be so here, and not in the middle of the user's file.
     config.home_dir  # noqa: B018 - asking is what reads them
     if prefect1:
-        _install_prefect()
+        from headrace.compat.prefect import install
+
+        install()
     where = file or module or ""
     flows = _load(file, module, where)
     if name is None and len(flows) > 1:
@@ -118,15 +120,3 @@ def _hint(file: str | None, module: str | None) -> str:
     if module is not None and (module.endswith(".py") or "/" in module):
         return "Is it a file? Then leave out -m."
     return ""
-
-
-def _install_prefect() -> None:
-    try:
-        from headrace.compat.prefect import install
-    except ModuleNotFoundError as error:
-        if error.name is None or not error.name.startswith("headrace"):
-            raise
-        raise click.ClickException(
-            "--prefect1 cannot be used: this installation of Headrace has no headrace.compat."
-        ) from error
-    install()
