@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,28 @@ def test_a_page_runs(page: Path, tmp_path: Path) -> None:
         check=False,
     )
     assert run.returncode == 0, f"{page.relative_to(ROOT)}:\n{run.stdout}\n{run.stderr}"
+
+
+@pytest.mark.parametrize(
+    ("page", "name", "arguments"),
+    [
+        ("README.md", "pages.py", ["--param", "pages=[4, 5]", "--executor", "threads:8"]),
+        ("docs/guide/getting-started.md", "wordcount.py", ["--param", "text=the quick brown fox"]),
+    ],
+)
+def test_the_first_flow_of_a_page_runs_by_the_command(
+    page: str,
+    name: str,
+    arguments: list[str],
+    tmp_path: Path,
+    headrace: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    first = BLOCK.search((ROOT / page).read_text())
+    assert first is not None
+    (tmp_path / name).write_text(first[1])
+    run = headrace("run", name, *arguments)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert not run.stderr
 
 
 PATH = re.compile(
