@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.core.signals import StateSignal, TaskTimeoutSignal
 from headrace.core.states import Failed, Looped, Retrying, State, TimedOut
+from headrace.core.wording import repr_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,7 +24,7 @@ def state_of_error(error: BaseException) -> State:
         return state
     if isinstance(error, TaskTimeoutSignal):
         return TimedOut("Task timed out during execution.", result=error)
-    return Failed(f"Error during execution of task: {error!r}", result=error)
+    return Failed(f"Error during execution of task: {repr_of(error)}", result=error)
 
 
 def is_retried(error: Any, retry_on: Iterable[type[BaseException]] | None) -> bool:

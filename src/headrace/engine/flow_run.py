@@ -22,6 +22,7 @@ from headrace.core.states import (
     Scheduled,
     State,
 )
+from headrace.core.wording import repr_of
 from headrace.engine.flow_runner import FlowRunner, check_parameters
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def _run_once(
     if not isinstance(state.result, dict):
         # It ended before any task did; who asks for a task's state still gets one.
         reason = "The flow run ended before this task's turn."
-        state.context["error"] = repr(state.result)
+        state.context["error"] = repr_of(state.result)
         state.result = {task: Pending(reason) for task in flow.tasks}
     _keep_caches(state.result)
     return state

@@ -21,6 +21,7 @@ from headrace.core.states import (
     State,
     Success,
 )
+from headrace.core.wording import repr_of
 from headrace.engine.flow_machine import FlowMachine
 from headrace.engine.inputs import measure_given
 from headrace.engine.interrupts import interruptible
@@ -156,7 +157,7 @@ class FlowRunner:
                 message = str(error)
                 self.logger.error("%s", message)  # noqa: TRY400 - as just said
             else:
-                message = f"Unexpected error while running flow: {error!r}"
+                message = f"Unexpected error while running flow: {repr_of(error)}"
                 self.logger.exception("%s", message)
             return self._change(Running("Running flow."), Failed(message, result=error))
         finally:
@@ -321,7 +322,7 @@ class FlowRunner:
             self.logger.exception("Exception raised while calling state handlers:")
             failed = Failed("Exception raised while calling state handlers.", result=error)
             if isinstance(new.result, dict):
-                failed.context["handler_error"] = repr(error)
+                failed.context["handler_error"] = repr_of(error)
                 failed.result = new.result
             raise EndRun(failed) from error
         return new

@@ -6,6 +6,7 @@ from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from headrace.core.states import Failed, Mapped, State, Success
+from headrace.core.wording import repr_of
 from headrace.engine.plan import (
     CHILD,
     FLAT,
@@ -155,7 +156,10 @@ def items_in(value: Any) -> int | None:
     """Return how many items a value has to be mapped over; None if it is no sequence."""
     if not hasattr(value, "__getitem__") or not hasattr(value, "__len__"):
         return None
-    return len(value)
+    try:
+        return len(value)
+    except Exception:  # noqa: BLE001 - an array without dimensions, a sparse matrix, a lazy frame
+        return None
 
 
 def length_of(state: State) -> int | None:
@@ -184,7 +188,7 @@ def measure(asked: int, child: int, state: State) -> Measure:
         return length, None
     try:
         inner: list[int | None] = [len(item) for item in state.result]
-    except TypeError:
+    except Exception:  # noqa: BLE001 - items without a length, or with one that raises
         return length, None
     return length, inner
 
@@ -197,8 +201,9 @@ def unbindable(task: Task[Any], name: str, error: Exception) -> State:
         name: Its name, with the map index if it is mapped.
         error: What went wrong, as a rule in a sequence of the user's own.
     """
-    task.logger.error("Task '%s': its inputs cannot be had: %r", name, error, exc_info=error)
-    return Failed(f"The inputs of {name!r} cannot be had: {error!r}", result=error)
+    what = repr_of(error)
+    task.logger.error("Task '%s': its inputs cannot be had: %s", name, what, exc_info=error)
+    return Failed(f"The inputs of {name!r} cannot be had: {what}", result=error)
 
 
 def measure_given(

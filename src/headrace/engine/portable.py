@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.config.logging import ContextFilter, StdoutHandler
 from headrace.core.errors import SerializationError
-from headrace.core.states import Failed, State
+from headrace.core.now import timestamp
+from headrace.core.states import Failed, State, Success
+from headrace.core.wording import repr_of
 from headrace.engine.chunk import Chunk, Outcome, run_chunk
 from headrace.engine.places import here
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from headrace.executors.base import Outlet
 
+POSITION_BYTES = 4  #: at the end of a packed outcome
 MOST_LINES = 10_000  #: log lines of one chunk that come along; the rest are counted
 
 
@@ -104,27 +107,42 @@ def pack(outcome: Outcome, chunk: Chunk) -> bytes:
     state = outcome.state
     try:
         packed: bytes = pickle.dumps(outcome)
-        if isinstance(state, Failed):
+        if isinstance(state.result, BaseException):
             pickle.loads(packed)  # exceptions that pickle but cannot be made again are common
     except Exception:  # noqa: BLE001 - an object's own pickling may raise anything
         try:
             packed = cloudpickle.dumps(outcome)
-            if isinstance(state, Failed):
+            if isinstance(state.result, BaseException):
                 pickle.loads(packed)
         except Exception as error:  # noqa: BLE001 - as above
             step = chunk.steps[outcome.position]
             outcome.state = _without_what_cannot_travel(state, error, step.slug, step.child)
             packed = pickle.dumps(outcome)
-    return packed
+    # Unpickling ends before it; `unpack` needs it if it does not get that far.
+    return packed + outcome.position.to_bytes(POSITION_BYTES)
 
 
 def unpack(report: Any) -> Any:
-    """Return what `run_portable` packed: an `Outcome`, or `LogLines`."""
-    return pickle.loads(report) if isinstance(report, bytes) else report
+    """Return what `run_portable` packed: an `Outcome`, or `LogLines`.
+
+    A value that can be pickled and not unpickled makes its outcome a failure that says so.
+    """
+    if not isinstance(report, bytes):
+        return report
+    try:
+        return pickle.loads(report)
+    except Exception as error:  # noqa: BLE001 - an object's own unpickling may raise anything
+        failed = Failed(
+            "The result was sent from the process where it was computed, and cannot be unpickled "
+            f"here: {repr_of(error)}. Return something that can be, or run the flow with threads.",
+            result=SerializationError(repr_of(error)),
+        )
+        failed.timestamp = timestamp()
+        return Outcome(int.from_bytes(report[-POSITION_BYTES:]), failed)
 
 
 def _without_what_cannot_travel(state: State, error: Exception, slug: str, child: int) -> State:
-    if isinstance(state.result, BaseException):
+    if isinstance(state.result, BaseException) and not isinstance(state, Success):
         # The task failed anyway: its exception travels as text.
         text = "".join(traceback.format_exception(state.result))
         state.result = RemoteError(text)

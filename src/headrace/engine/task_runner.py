@@ -34,6 +34,7 @@ from headrace.core.states import (
 )
 from headrace.core.transitions import after_failure, is_retried, state_of_error
 from headrace.core.triggers import BuiltinTrigger
+from headrace.core.wording import repr_of
 from headrace.engine.places import here
 from headrace.engine.scopes import next_turn
 
@@ -96,10 +97,7 @@ def _state_of(task: Task[Any], scope: TaskRunContext, error: BaseException) -> S
     Raises:
         BaseException: The error, if it is to end the whole run.
     """
-    if (
-        isinstance(error, KeyboardInterrupt | GeneratorExit)
-        or scope.find("raise_on_exception") is True
-    ):
+    if isinstance(error, KeyboardInterrupt) or scope.find("raise_on_exception") is True:
         raise error
     error.__traceback__ = own_frames(error.__traceback__)
     state = state_of_error(error)
@@ -242,13 +240,15 @@ class TaskRunner:
             return end.state
         except StateSignal as signal:
             return signal.state
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             if scope.find("raise_on_exception") is True:
                 raise
             self.logger.exception(
                 "Task '%s': Unexpected error while running task:", scope.task_full_name
             )
-            return Failed(f"Unexpected error while running task: {error!r}", result=error)
+            return Failed(f"Unexpected error while running task: {repr_of(error)}", result=error)
         finally:
             current.reset(token)
 
@@ -314,7 +314,7 @@ class TaskRunner:
                 "Task '%s': Unexpected error while evaluating task trigger:", scope.task_full_name
             )
             ending = TriggerFailed(
-                f"Unexpected error while checking task trigger: {error!r}", result=error
+                f"Unexpected error while checking task trigger: {repr_of(error)}", result=error
             )
         raise EndRun(self._change(state, ending))
 
@@ -447,7 +447,11 @@ class TaskRunner:
             raise
         except StateSignal as signal:
             return signal.state
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            # `SystemExit` included: it would end this run on one executor, and on another a thread
+            # with all that it has left to do.
             if current.get().find("raise_on_exception") is True:
                 raise
             self.logger.exception(

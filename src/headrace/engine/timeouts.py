@@ -13,6 +13,7 @@ import ctypes
 import signal
 import threading
 from contextvars import copy_context
+from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from headrace.core.signals import TaskTimeoutSignal
@@ -20,6 +21,7 @@ from headrace.core.signals import TaskTimeoutSignal
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+SOON = 1e-6  #: seconds; 0 would stop the timer
 _HAS_TIMER = hasattr(signal, "setitimer")
 
 
@@ -44,14 +46,20 @@ def _interrupted_by_timer(fn: Callable[..., Any], kwargs: Mapping[str, Any], sec
         raise _timeout(seconds)
 
     before = signal.signal(signal.SIGALRM, time_is_up)
+    begun = monotonic()
+    around = 0.0
     try:
-        signal.setitimer(signal.ITIMER_REAL, seconds)
+        around, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
         try:
             return fn(**kwargs)
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
     finally:
         signal.signal(signal.SIGALRM, before)
+        if around:
+            # A task that runs a flow has a limit of its own, which goes on.
+            left = around - (monotonic() - begun)
+            signal.setitimer(signal.ITIMER_REAL, max(left, SOON))
 
 
 def _left_in_a_thread(fn: Callable[..., Any], kwargs: Mapping[str, Any], seconds: float) -> Any:

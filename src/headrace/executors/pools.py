@@ -21,6 +21,7 @@ from typing import Any, Protocol
 import cloudpickle
 
 from headrace.core.errors import ExecutionLost, SerializationError
+from headrace.core.wording import repr_of
 
 _ThreadCall = tuple[Future[Any], Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
@@ -242,7 +243,13 @@ def _call(call: bytes) -> bytes:
     global _calling
     if _stopped:
         raise KeyboardInterrupt
-    fn, args, kwargs = cloudpickle.loads(call)
+    try:
+        fn, args, kwargs = cloudpickle.loads(call)
+    except Exception as error:  # noqa: BLE001 - an object's own unpickling may raise anything
+        raise SerializationError(
+            f"It was sent to another process, which cannot unpickle it: {repr_of(error)}. Take what "
+            "cannot be unpickled into the task, or use LocalDaskExecutor(scheduler='threads')."
+        ) from None
     _calling = True
     try:
         value = fn(*args, **kwargs)
