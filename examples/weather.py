@@ -160,7 +160,7 @@ def set_aside(staging: str, suspects: list[Suspect]) -> int:
 @task
 def refuse(suspects: list[Suspect]) -> None:
     """End in failure, with a message instead of a traceback."""
-    raise FAIL(f"{len(suspects)} observations cannot be true, which is too many to set aside.")
+    raise FAIL(f"Too many observations cannot be true: {len(suspects)}. Nothing is published.")
 
 
 @task

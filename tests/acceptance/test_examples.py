@@ -185,7 +185,7 @@ def test_weather_that_is_refused(executor: Executor, tmp_path: Path) -> None:
     state = flow.run(months=[2], tolerance=0, drop_every=0, folder=str(tmp_path), executor=executor)
     assert state.is_failed()
     states = {task.name: each for task, each in state.result.items()}
-    assert states["refuse"].message.startswith("1 observations cannot be true")
+    assert states["refuse"].message.startswith("Too many observations cannot be true: 1.")
     assert isinstance(states["publish"], TriggerFailed)
     assert states["StagingDatabase.cleanup"].is_successful()
     assert not Path(states["StagingDatabase.setup"].result).exists()
