@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from headrace.config import config
 from headrace.config.logging import get_logger
 from headrace.core.context import context
-from headrace.core.errors import FlowError
+from headrace.core.errors import FlowError, NoMoreEventsError
 from headrace.core.now import now
 from headrace.core.states import (
     Cached,
@@ -73,14 +73,13 @@ def run_flow(
     for parameter in flow.parameters():
         if parameter.name in kwargs:
             given[parameter.name] = kwargs.pop(parameter.name)
-    check_parameters(flow, given)
     runner = (runner_cls or FlowRunner)(flow=flow)
-    schedule = flow.schedule
     if run_on_schedule is None:
         run_on_schedule = config.flows.run_on_schedule
-    if schedule is None or not run_on_schedule:
-        return _run_once(flow, runner, given, kwargs)
-    return _run_on_schedule(flow, runner, given, kwargs)
+    if flow.schedule is not None and run_on_schedule:
+        return _run_on_schedule(flow, runner, given, kwargs)
+    check_parameters(flow, given)
+    return _run_once(flow, runner, given, kwargs)
 
 
 def _run_on_schedule(
@@ -88,14 +87,15 @@ def _run_on_schedule(
 ) -> State:
     assert flow.schedule is not None
     logger = get_logger("FlowRunner")
-    events = flow.schedule.next(1, return_events=True)
-    if not events:
+    try:
+        event = flow.schedule.next_event()
+    except NoMoreEventsError as error:
         raise FlowError(
-            f"The schedule of flow {flow.name!r} has no more events. Run it once, now, with "
-            "flow.run(run_on_schedule=False)."
-        )
+            f"Flow {flow.name!r}: {error} To run it once, now, say flow.run(run_on_schedule=False)."
+        ) from error
     while True:
-        event = events[0]
+        given = {**parameters, **event.parameter_defaults}
+        check_parameters(flow, given)  # before the wait: what is wrong now will be wrong then
         seconds = (event.start_time - now()).total_seconds()
         if seconds > 0:
             logger.info("Waiting for next scheduled run at %s", event.start_time)
@@ -103,7 +103,7 @@ def _run_on_schedule(
         state = _run_once(
             flow,
             runner,
-            {**parameters, **event.parameter_defaults},
+            given,
             {
                 **kwargs,
                 "context": {
@@ -112,12 +112,13 @@ def _run_on_schedule(
                 },
             },
         )
-        events = flow.schedule.next(1, after=event.start_time, return_events=True)
-        while events and events[0].start_time < now():
-            # A run that took longer than the time between two events: the missed ones are past.
-            events = flow.schedule.next(1, return_events=True)
-        if not events or not state.is_finished() or isinstance(state, Cancelled):
+        if not state.is_finished() or isinstance(state, Cancelled):
             return state
+        # What came and went during a run that took long is past.
+        following = flow.schedule.next(1, after=max(event.instant, now()), return_events=True)
+        if not following:
+            return state
+        event = following[0]
 
 
 def _run_once(
