@@ -158,3 +158,32 @@ def test_alias_modules_travel_to_processes_without_the_alias(run_python, tmp_pat
         show([module.__name__, signals.FAIL.__name__, uses(), seven.run()])
         """
     ) == [["prefect", "FAIL", ["prefect", "x"], 7]]
+
+
+def test_every_path_of_the_table_resolves(run_python):
+    (broken, count) = run_python(
+        """
+        import headrace.compat.prefect
+        from importlib import import_module
+        from headrace.compat.prefect.table import MODULES
+        broken, count = [], 0
+        for path, names in MODULES.items():
+            module = import_module(path)
+            for name, (source, original) in names.items():
+                count += 1
+                try:
+                    same = getattr(module, name) is getattr(import_module(source), original)
+                except (ImportError, AttributeError) as error:
+                    broken.append([path, name, str(error)])
+                else:
+                    if not same:
+                        broken.append([path, name, "another object"])
+            parent, _, last = path.rpartition(".")
+            if parent and parent not in MODULES:
+                broken.append([path, "", "its parent is not in the table"])
+        show(broken)
+        show(count)
+        """
+    )
+    assert broken == []
+    assert count > 230
