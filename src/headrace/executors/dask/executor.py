@@ -87,13 +87,15 @@ class DaskExecutor(Executor):
         self.watch_worker_status = watch_worker_status
         self.client: Any = None
         self._session: Session | None = None
+        self._is_taken = False
 
     def __repr__(self) -> str:
         where = self.address or self.cluster_class or "distributed.LocalCluster"
         return f"<Executor: DaskExecutor({where!r})>"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "client": None, "_session": None}  # these belong to one process
+        # These belong to one process.
+        return {**self.__dict__, "client": None, "_session": None, "_is_taken": False}
 
     @property
     def queue_depth(self) -> int:  # type: ignore[override]
@@ -120,9 +122,11 @@ class DaskExecutor(Executor):
         from headrace.executors.dask.cluster import connected, temporary_cluster
         from headrace.executors.dask.session import Session
 
-        if self._session is not None:
+        if self._is_taken:
             raise ExecutorError(f"{self!r} is started already; give each flow run its own.")
+        self._is_taken = True  # from here on, as a cluster takes seconds to start
         with ExitStack() as stack:
+            stack.callback(self._set_free)
             where: Any = self.address
             if where is None:
                 where = stack.enter_context(
@@ -151,6 +155,9 @@ class DaskExecutor(Executor):
             finally:
                 self.client = None
                 self._session = None
+
+    def _set_free(self) -> None:
+        self._is_taken = False
 
     def _is_watching(self) -> bool:
         return (
