@@ -8,7 +8,7 @@ HERE = Path(__file__).parent
 
 
 @pytest.mark.parametrize("example", ["authoring.py"])
-def test_types_are_exact_where_users_see_them(example):
+def test_types_are_exact_where_users_see_them(example: str) -> None:
     checked = subprocess.run(
         [
             sys.executable,

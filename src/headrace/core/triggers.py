@@ -206,8 +206,9 @@ def some_successful(at_least: float | None = None, at_most: float | None = None)
 def _within_bounds(
     kind: str, counted: str, at_least: float | None, at_most: float | None
 ) -> BuiltinTrigger:
-    for name, bound in (("at_least", at_least), ("at_most", at_most)):
-        if bound is not None and (not isinstance(bound, (int, float)) or bound < 0):
+    bounds: dict[str, Any] = {"at_least": at_least, "at_most": at_most}
+    for name, bound in bounds.items():
+        if bound is not None and (not isinstance(bound, int | float) or bound < 0):
             raise ValueError(f"{kind}: {name} must be a number of 0 or more, not {bound!r}.")
 
     def objection(t: Tally) -> signals.StateSignal | None:

@@ -41,7 +41,7 @@ class LocalDaskExecutor(Executor):
     def __init__(
         self, scheduler: str = "threads", num_workers: int | None = None, **kwargs: Any
     ) -> None:
-        name = scheduler.lower() if isinstance(scheduler, str) else scheduler
+        name = str(scheduler).lower()
         if name in _THREADS:
             self.scheduler = "threads"
         elif name in _PROCESSES:
@@ -57,7 +57,8 @@ class LocalDaskExecutor(Executor):
             raise ExecutorError(
                 f"LocalDaskExecutor takes scheduler and num_workers, not {', '.join(kwargs)}."
             )
-        if num_workers is not None and (not isinstance(num_workers, int) or num_workers < 1):
+        given: Any = num_workers
+        if given is not None and (not isinstance(given, int) or given < 1):
             raise ExecutorError(
                 f"num_workers must be a whole number from 1 on, not {num_workers!r}."
             )
