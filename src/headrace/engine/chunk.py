@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.core.context import FlowRunContext, Overlay, Scope, current
 from headrace.core.preparation import Preparation, preparation
-from headrace.core.states import Mapped, Skipped, State, Success
+from headrace.core.states import Mapped, State, Success
 from headrace.engine.inputs import flatten, measure, opened, unbindable
 from headrace.engine.plan import NO_MEASURE
 from headrace.engine.scopes import begin_scope
 from headrace.engine.task_runner import TaskRunner, run_plain
+from headrace.engine.upstream import simply_succeeded
 from headrace.executors.base import Shared
 
 if TYPE_CHECKING:
@@ -453,11 +454,6 @@ def _fill(state: State, states: list[State | None], held: Sequence[Mapping[int, 
                 _fill(child, states, held)
     elif isinstance(state.result, Source):
         state.result = _resolve(state.result, states, held)
-
-
-def simply_succeeded(state: State | None) -> bool:
-    """Tell whether a run ended in a plain success: what any task that waits for it may build on."""
-    return isinstance(state, Success) and not isinstance(state, Skipped)
 
 
 def without_value(state: State) -> State:

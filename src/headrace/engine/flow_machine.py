@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from headrace.core.errors import TransitionError
 from headrace.core.states import (
     Cancelled,
-    Failed,
     Mapped,
     Paused,
     Pending,
@@ -27,22 +26,24 @@ from headrace.core.states import (
     State,
     Success,
 )
-from headrace.core.triggers import BuiltinTrigger, all_successful
-from headrace.engine.plan import CHILD, FLAT, ITEM, LENGTH, NOT_A_CHILD, Node
+from headrace.core.triggers import all_successful
+from headrace.engine.plan import LENGTH, NOT_A_CHILD, Node
+from headrace.engine.upstream import (
+    ended_cleanly,
+    expansion,
+    objection,
+    simply_succeeded,
+    sources,
+)
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Collection, Iterable, Mapping, MutableSequence, Sequence
+    from collections.abc import Iterable, Mapping, MutableSequence, Sequence
 
     from headrace.core.task import Task
     from headrace.engine.plan import Measure
 
 _NOBODY: list[Node] = []
-
-SKIPPED_BY_UPSTREAM = (
-    "Upstream task was skipped; if this was not the intended behavior, consider changing "
-    "`skip_on_upstream_skip=False` for this task."
-)
 
 
 class Command:
@@ -171,67 +172,24 @@ class FlowMachine:
             if node.state is not None and node.state.is_finished():
                 return None  # it was given a state meanwhile
             if node.mapped:
-                return self._decide_map(node)
+                return self._conclude(node, child, expansion(node))
             clean = node.dirty == 0
         else:
             assert node.children is not None
             before = node.children[child]
             if before is not None and before.is_finished():
                 return None  # it ended meanwhile, as a part of a chunk
-            clean = node.dirty == 0 and all(map(_is_clean, node.states_above(child)))
+            clean = node.dirty == 0 and all(map(simply_succeeded, node.states_above(child)))
         if self._asleep and (node, child) in self._asleep:
             self._asleep.remove((node, child))
             self.finish(node, child, self._begin[node, child])  # which waits, as it is scheduled
             return None
         if clean and node.trigger is all_successful:
             return Command(node, child)
-        decided = self._objection(node, child)
+        decided = objection(node, child, self._begin.get((node, child)))
         if decided is None:
             return Command(node, child)
         return self._conclude(node, child, decided)
-
-    def _objection(self, node: Node, child: int) -> State | None:
-        """Return the state in which a run ends because of its upstream, or None if it may run."""
-        tally = node.count(child)
-        if tally.skipped and node.task.skip_on_upstream_skip:
-            return Skipped(SKIPPED_BY_UPSTREAM)
-        trigger = node.trigger
-        if not isinstance(trigger, BuiltinTrigger):
-            return None  # a user's trigger sees values: it is called beside the task
-        if trigger.needs_person and isinstance(self._begin.get((node, child)), Resume):
-            return None
-        signal = trigger.objection(tally)
-        return None if signal is None else signal.state
-
-    def _decide_map(self, node: Node) -> Command | None:
-        """Say whether a mapped task can be expanded, and into how many children."""
-        if node.task.skip_on_upstream_skip and _is_skipped_above(node):
-            return self._conclude(node, NOT_A_CHILD, Skipped(SKIPPED_BY_UPSTREAM))
-        widths: list[int] = []
-        mappable = False
-        for each in node.inputs:
-            how, upstream = each.how, each.upstream
-            if how % FLAT not in (ITEM, CHILD):
-                continue
-            state = upstream.state
-            if upstream.children is not None:
-                mappable = True
-                widths.append(
-                    _flat_width(upstream.lengths, upstream.width) if how >= FLAT else upstream.width
-                )
-            elif state is not None and state.is_successful():
-                mappable = True
-                width = upstream.length
-                if how >= FLAT and upstream.lengths is not None:
-                    width = _flat_width(upstream.lengths, 0)
-                if width is None:
-                    return self._conclude(node, NOT_A_CHILD, _unmappable(each.edge))
-                widths.append(width)
-        if not mappable:
-            failed = Failed("No upstream states can be mapped over.")
-            return self._conclude(node, NOT_A_CHILD, failed)
-        mapped = Mapped("Ready to proceed with mapping.", n_map_states=min(widths))
-        return self._conclude(node, NOT_A_CHILD, mapped)
 
     def _conclude(self, node: Node, child: int, decided: State) -> Command | None:
         """Give a run its state without running it; or run it, if handlers are to be told."""
@@ -326,7 +284,7 @@ class FlowMachine:
 
     def _settle(self, node: Node) -> None:
         """Tell the nodes that wait for this one as a whole that it is finished."""
-        clean = _is_clean_node(node)
+        clean = ended_cleanly(node)
         if node.settled:
             if not clean:
                 self._warn_dependents(node)
@@ -369,7 +327,7 @@ class FlowMachine:
         node.children = children
         node.state = state
         node.open_children = width
-        node.flat_index = [_sources(upstream, width) for upstream in node.flat]
+        node.flat_index = [sources(upstream, width) for upstream in node.flat]
         # The run's final state shares this list: it is complete when the last child is.
         state.map_states = children
         if node.measure >= LENGTH:
@@ -511,11 +469,7 @@ class FlowMachine:
 
     def unfinished(self) -> Iterable[Node]:
         """Yield the nodes that are not finished."""
-        return (
-            node
-            for node in self.nodes.values()
-            if node.state is None or not node.state.is_finished() or node.open_children
-        )
+        return (node for node in self.nodes.values() if node.is_open)
 
     def end_cancelled(self, clean_up: bool = True) -> None:
         """Give each run that has not ended the state Cancelled, with the reason.
@@ -565,46 +519,3 @@ class FlowMachine:
                 ]
             states[task] = state
         return states
-
-
-def _is_clean(state: State | None) -> bool:
-    return isinstance(state, Success) and not isinstance(state, Skipped)
-
-
-def _is_clean_node(node: Node) -> bool:
-    """Tell whether a node, with all its children, is a plain success."""
-    if node.children is not None:
-        return node.successful == len(node.children) and not node.skipped
-    return _is_clean(node.state)
-
-
-def _is_skipped_above(node: Node) -> bool:
-    """Tell whether anything that a mapped task hangs on as a whole was skipped."""
-    for upstream in node.whole:
-        if upstream.skipped or isinstance(upstream.state, Skipped):
-            return True
-    return any(isinstance(upstream.state, Skipped) for upstream in (*node.by_child, *node.flat))
-
-
-def _flat_width(lengths: Collection[int | None] | None, width: int) -> int:
-    """Count the items after one level is taken out; what cannot be opened counts as one."""
-    if lengths is None:
-        return width
-    return sum(1 if length is None else length for length in lengths)
-
-
-def _sources(upstream: Node, width: int) -> list[int]:
-    """Say to which child of `upstream` each item belongs after one level is taken out."""
-    lengths = [0] * width if upstream.lengths is None else upstream.lengths
-    return [
-        child
-        for child, length in enumerate(lengths)
-        for _ in range(1 if length is None else length)
-    ]
-
-
-def _unmappable(edge: Any) -> Failed:
-    return Failed(
-        f"At least one upstream state has an unmappable result: {edge.upstream_task.name!r} gave "
-        f"{edge.downstream_task.name!r} something without a length and items to map over."
-    )

@@ -277,7 +277,7 @@ class FlowRunner:
             log("Flow run CANCELLED: %s", machine.cancelled)
             return Cancelled(machine.cancelled, result=result)
         terminal = self.flow.terminal_tasks()
-        if any(_is_open(machine.nodes[task]) for task in terminal):
+        if any(machine.nodes[task].is_open for task in terminal):
             return self._unfinished(running, machine, result)
         if any(node.failed or _failed(node.state) for node in reference):
             log("Flow run FAILED: some reference tasks failed.")
@@ -376,10 +376,6 @@ def _new_id() -> str:
     bits[8] = bits[8] & 0x3F | 0x80
     text = bits.hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
-
-
-def _is_open(node: Node) -> bool:
-    return node.state is None or not node.state.is_finished() or node.open_children > 0
 
 
 def _failed(state: State | None) -> bool:

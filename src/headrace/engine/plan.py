@@ -164,6 +164,11 @@ class Node:
         """How many children it has; 0 before it is expanded."""
         return 0 if self.children is None else len(self.children)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it, or any of its children, is not finished."""
+        return self.state is None or not self.state.is_finished() or self.open_children > 0
+
     def state_of(self, child: int) -> State | None:
         """Return the state of a child, or of the node itself for `NOT_A_CHILD`."""
         if child < 0:

@@ -14,9 +14,9 @@ from headrace.core.now import now
 from headrace.core.signals import StateSignal
 from headrace.core.states import Failed, Mapped, Pending, Scheduled, Skipped, State
 from headrace.core.triggers import BuiltinTrigger
-from headrace.engine.flow_machine import SKIPPED_BY_UPSTREAM
 from headrace.engine.inputs import items_in
 from headrace.engine.scopes import begin_scope
+from headrace.engine.upstream import SKIPPED_BY_UPSTREAM
 
 if TYPE_CHECKING:
     from headrace.core.edge import Edge
