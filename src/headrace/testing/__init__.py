@@ -1,1 +1,27 @@
-"""Contract suites and fakes, for tests of flows and of what people build on Headrace."""
+"""Contract suites and a way to run flows in tests, for flows and for what people build on Headrace.
+
+`run` runs a flow with tasks replaced and with a time of the test's own. `ExecutorContract` and
+`ResultContract` are the tests that every executor and every result must pass; they need pytest.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headrace.core.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from headrace.testing.executor_contract import ExecutorContract
+    from headrace.testing.flow_run import run
+    from headrace.testing.result_contract import ResultContract
+else:
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        {
+            "headrace.testing.executor_contract": ["ExecutorContract"],
+            "headrace.testing.flow_run": ["run"],
+            "headrace.testing.result_contract": ["ResultContract"],
+        },
+    )
+
+__all__ = ["ExecutorContract", "ResultContract", "run"]

@@ -1,0 +1,43 @@
+"""The executor contract, over a Dask cluster of one worker process, and a temporary one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from distributed import LocalCluster
+
+from headrace.executors import DaskExecutor, Executor
+from headrace.testing import ExecutorContract
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with LocalCluster(
+        n_workers=1, threads_per_worker=2, host="127.0.0.1", dashboard_address=None
+    ) as cluster:
+        yield cluster.scheduler_address
+
+
+class TestRunningCluster(ExecutorContract):
+    @pytest.fixture
+    def executor(self, address: str) -> Executor:
+        return DaskExecutor(address=address)
+
+
+def test_tasks_run_in_another_process(address: str) -> None:
+    import os
+
+    from headrace import Flow, task
+
+    @task
+    def where(n: int) -> int:
+        return os.getpid()
+
+    with Flow("places") as flow:
+        places = where.map([1, 2, 3])
+    for executor in (DaskExecutor(address=address), DaskExecutor(cluster_kwargs={"n_workers": 1})):
+        state = flow.run(executor=executor)
+        pids = {child.place.pid for child in state.result[places].map_states}
+        assert pids == set(state.result[places].result)
+        assert os.getpid() not in pids
