@@ -141,7 +141,7 @@ def test_cron_agrees_with_the_oracle(place, cron) -> None:
     ]
 
     assert [t.astimezone(UTC) for t in events] == expected_cron(cron, zone, after, end)
-    assert all(t.tzinfo == zone for t in events)
+    assert all(str(t.tzinfo) == zone.key for t in events)  # UTC is the standard library's own
 
 
 @given(places(), crons)
@@ -201,7 +201,7 @@ def test_an_interval_under_a_day_is_elapsed_time(place, seconds, shift) -> None:
 
     expected = [t for n in range(40) if (t := start + n * interval) > after][:20]
     assert [t.astimezone(UTC) for t in events] == expected
-    assert all(t.tzinfo == zone for t in events)
+    assert all(str(t.tzinfo) == zone.key for t in events)  # UTC is the standard library's own
 
 
 @given(places(), st.integers(1, 3), st.sampled_from([0, 0, 0, 60, 720, 90]), st.integers(0, 8))
