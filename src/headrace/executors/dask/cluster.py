@@ -78,7 +78,7 @@ def temporary_cluster(
     if is_local:
         _set_local_defaults(kwargs, debug)
     logger.info("Creating a new Dask cluster with `%s`...", name)
-    with _workers_apart(is_local):
+    with _workers_apart(is_local), _workers_kept(is_local):
         try:
             with _interrupts_held():
                 cluster = make(**kwargs)
@@ -195,6 +195,21 @@ def _workers_apart(is_local: bool) -> Iterator[None]:
             _apart -= 1
             if not _apart:
                 setattr(spawn, "get_preparation_data", _originals.pop())  # noqa: B010 - undone
+
+
+@contextmanager
+def _workers_kept(is_local: bool) -> Iterator[None]:
+    """Let a local cluster not give up a worker that dies twice within 15 s: it is started again.
+
+    It would look once, 15 s after the first death, and find the worker just about to come back.
+    """
+    import dask.config
+
+    if not is_local:
+        yield
+        return
+    with dask.config.set({"distributed.deploy.lost-worker-timeout": "1 day"}):
+        yield
 
 
 _originals: list[Callable[[str], dict[str, Any]]] = []

@@ -74,6 +74,13 @@ class Call:
             or future.status in ("error", "cancelled", "lost")
         )
 
+    def drop(self) -> None:
+        """Let go of what it kept, and of the call itself if Dask would still make it."""
+        if self.future is not None:
+            # By itself that would only happen once it is done: Dask holds it for those to be told.
+            self.future.release()
+            self.future = None
+
     def end(self, error: BaseException | None = None) -> None:
         """Tell that it is over, if that has not been told."""
         if self.over:
@@ -108,7 +115,7 @@ class Ledger:
         #: Those that are out, and those that have ended and kept something, by their Dask keys.
         self._out: dict[str, Call] = {}
         self._keeping: dict[str, Call] = {}
-        self._done_with: list[Any] = []
+        self._done_with: list[Call] = []
 
     def __len__(self) -> int:
         """Count the calls that are out."""
@@ -120,6 +127,8 @@ class Ledger:
         for key, future in futures.items():
             calls[key].future = future
             future.add_done_callback(_teller(self, key))
+        for call in self._done_with:
+            call.drop()
         self._done_with.clear()
 
     def release(self, calls: Iterable[Call]) -> None:
@@ -129,7 +138,7 @@ class Ledger:
             for key, call in list(self._keeping.items()):
                 if id(call) in gone:
                     del self._keeping[key]
-                    call.future = None
+                    call.drop()
 
     def end_all(self, but: Iterable[str]) -> None:
         """End all calls that are out, but those with these Dask keys: they will say so themselves."""
@@ -142,6 +151,8 @@ class Ledger:
     def clear(self) -> None:
         """Forget everything, and let go of it."""
         with self.lock:
+            for call in (*self._out.values(), *self._keeping.values(), *self._done_with):
+                call.drop()
             self._out.clear()
             self._keeping.clear()
             self._done_with.clear()
@@ -208,7 +219,7 @@ class Ledger:
         if kept is None:
             return
         kept.lost = worker or _UNKNOWN
-        kept.future = None
+        kept.drop()
         # Calls that were sent out with it are reported as lost right after this. The others still
         # wait for it, and would in vain.
         self._client.loop.call_later(LOST_PATIENCE, self._end_waiting, kept)
@@ -264,13 +275,11 @@ class Ledger:
         """Say that a call is over; keep its future if it kept a value."""
         self._out.pop(key, None)
         if error is not None:
-            call.future = None  # at once, so that Dask does not make the call again
+            call.drop()  # at once, so that Dask does not make the call again
         elif call.kept:
             self._keeping[key] = call
         else:
-            # To let go of it is a message of its own: it goes out with the next batch.
-            self._done_with.append(call.future)
-            call.future = None
+            self._done_with.append(call)  # the message goes out together with the next batch
         call.end(error)
 
 
