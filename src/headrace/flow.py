@@ -86,6 +86,11 @@ class Flow(Graph):
                 f"The executor of flow {name!r} is the class {executor.__name__}; make one: "
                 f"{executor.__name__}()."
             )
+        if schedule is not None and not hasattr(schedule, "next"):
+            raise TaskTypeError(
+                f"The schedule of flow {name!r} is {schedule!r:.60}; give one of "
+                "headrace.schedules, such as CronSchedule('0 6 * * *')."
+            )
         super().__init__(name)
         self.schedule = schedule
         self.executor = executor

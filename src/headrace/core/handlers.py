@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from headrace.core.errors import TaskTypeError
+from headrace.core.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from headrace.core.states import State
 
 
 class CallbackHandler:
@@ -55,6 +54,23 @@ def callback_factory(
                 "give a function."
             )
     return CallbackHandler(fn, check)
+
+
+def heed(handler: Any, returned: Any, state: State) -> State:
+    """Return what a handler's answer means: the state that it returned, or the one that it was shown.
+
+    Raises:
+        TaskTypeError: If it returned something else.
+    """
+    if not returned:
+        return state
+    if not isinstance(returned, State):
+        name = getattr(handler, "__name__", repr(handler))
+        raise TaskTypeError(
+            f"The state handler {name!r} returned {returned!r:.60}; a handler returns a state, or "
+            "nothing."
+        )
+    return returned
 
 
 def _is_failed(state: State) -> bool:

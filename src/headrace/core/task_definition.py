@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self
 
 from headrace.core.building import current_building
 from headrace.core.caching import duration_only, never_use
+from headrace.core.errors import TaskTypeError
 from headrace.core.expressions import Expression
 from headrace.core.handlers import on_failure_handler
 from headrace.core.settings import authoring_settings
@@ -140,6 +141,11 @@ class TaskDefinition(Expression, Generic[R_co]):
             max_retries, retry_delay, retry_on, self.name
         )
         self.timeout = normal_timeout(settings.timeout if timeout is None else timeout, self.name)
+        if trigger is not None and not callable(trigger):
+            raise TaskTypeError(
+                f"The trigger of task {self.name!r} is {trigger!r:.60}, which cannot be called; give "
+                "one of headrace.triggers, or a function of {edge: state}."
+            )
         self.trigger: Callable[..., bool] = trigger or all_successful
         self.skip_on_upstream_skip = skip_on_upstream_skip
         if cache_for is None and cache_validator not in (None, never_use):

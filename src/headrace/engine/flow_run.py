@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 import time
 import warnings
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from headrace.config import config
 from headrace.config.logging import get_logger
 from headrace.core.context import context
-from headrace.core.errors import FlowError, NoMoreEventsError
+from headrace.core.errors import FlowError, NoMoreEventsError, ParameterError
 from headrace.core.now import now
 from headrace.core.states import (
     Cached,
@@ -26,8 +27,6 @@ from headrace.core.wording import repr_of
 from headrace.engine.flow_runner import FlowRunner, check_parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from headrace.core.task import Task
     from headrace.flow import Flow
 
@@ -69,10 +68,16 @@ def run_flow(
             "flow.run() returns the states of all tasks; for some of them, use "
             "FlowRunner(flow).run(return_tasks=...)."
         )
+    if not isinstance(parameters or {}, Mapping):
+        raise ParameterError(
+            f"The parameters of flow {flow.name!r} are {parameters!r:.60}; give a dict of values by "
+            "name."
+        )
     given = dict(parameters or {})
     for parameter in flow.parameters():
         if parameter.name in kwargs:
             given[parameter.name] = kwargs.pop(parameter.name)
+    _check_arguments(flow, runner_cls or FlowRunner, kwargs)
     runner = (runner_cls or FlowRunner)(flow=flow)
     if run_on_schedule is None:
         run_on_schedule = config.flows.run_on_schedule
@@ -80,6 +85,27 @@ def run_flow(
         return _run_on_schedule(flow, runner, given, kwargs)
     check_parameters(flow, given)
     return _run_once(flow, runner, given, kwargs)
+
+
+def _check_arguments(
+    flow: Flow, runner_cls: type[FlowRunner], arguments: Mapping[str, Any]
+) -> None:
+    """Make sure that the runner takes these arguments, as far as it says what it takes.
+
+    Raises:
+        ParameterError: If it does not take one, and the flow has no such parameter either.
+    """
+    code = getattr(runner_cls.run, "__code__", None)
+    if code is None or code.co_flags & 8:  # it takes any keywords
+        return
+    known = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
+    for name in arguments:
+        if name not in known:
+            has = ", ".join(sorted(p.name for p in flow.parameters())) or "none"
+            raise ParameterError(
+                f"flow.run() takes no argument {name!r}, and flow {flow.name!r} has no such "
+                f"parameter; it has: {has}."
+            )
 
 
 def _run_on_schedule(

@@ -9,6 +9,7 @@ from headrace.config import config
 from headrace.config.logging import get_logger
 from headrace.core.context import FlowRunContext, Overlay, Scope, current
 from headrace.core.errors import FlowError, HeadraceError, ParameterError
+from headrace.core.handlers import heed
 from headrace.core.now import now
 from headrace.core.signals import EndRun, StateSignal
 from headrace.core.states import (
@@ -116,7 +117,7 @@ class FlowRunner:
         self._check_tasks(wanted, "return_tasks")
         self._check_tasks(task_states or {}, "task_states")
         values = check_parameters(self.flow, parameters or {})
-        executor = executor or self.flow.executor or LocalExecutor()
+        executor = _usable(executor or self.flow.executor or LocalExecutor())
         scope = self._scope(values, context or {})
         self.logger.info("Beginning Flow run for '%s'", self.flow.name)
         token = current.set(scope)
@@ -266,7 +267,7 @@ class FlowRunner:
         final = self._final_state(running, machine, reference, result)
         handler = self.flow.terminal_state_handler
         if handler is not None:
-            final = handler(self.flow, final, _states_of(reference)) or final
+            final = heed(handler, handler(self.flow, final, _states_of(reference)), final)
         return self._change(running, final)
 
     def _final_state(
@@ -315,9 +316,9 @@ class FlowRunner:
         flow = self.flow
         try:
             for handler in flow.state_handlers:
-                new = handler(flow, old, new) or new
+                new = heed(handler, handler(flow, old, new), new)
             for runner_handler in self.state_handlers:
-                new = runner_handler(self, old, new) or new
+                new = heed(runner_handler, runner_handler(self, old, new), new)
         except StateSignal as signal:
             return signal.state
         except Exception as error:
@@ -371,6 +372,24 @@ def _set_by_hand(scope: Scope | None) -> dict[str, Any]:
             keys = {**scope.values, **keys}
         scope = scope.parent
     return keys
+
+
+def _usable(executor: Any) -> Executor:
+    """Return what is given as an executor, if it is one.
+
+    Raises:
+        FlowError: If it is not.
+    """
+    if isinstance(executor, type):
+        raise FlowError(
+            f"The executor is the class {executor.__name__}; make one: {executor.__name__}()."
+        )
+    if not hasattr(executor, "start") or not hasattr(executor, "submit"):
+        raise FlowError(
+            f"The executor is {executor!r:.60}, which is none; give one of headrace.executors, such "
+            "as LocalDaskExecutor()."
+        )
+    return executor  # type: ignore[no-any-return]
 
 
 def _new_id() -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from headrace.core.context import TaskRunContext, current
 from headrace.core.errors import ResultNotImplementedError
+from headrace.core.handlers import heed
 from headrace.core.now import now, timestamp
 from headrace.core.result import Result
 from headrace.core.signals import PAUSE, TRIGGERFAIL, EndRun, StateSignal
@@ -440,9 +441,9 @@ class TaskRunner:
             return new
         try:
             for handler in task.state_handlers:
-                new = handler(task, old, new) or new
+                new = heed(handler, handler(task, old, new), new)
             for runner_handler in self.state_handlers:
-                new = runner_handler(self, old, new) or new
+                new = heed(runner_handler, runner_handler(self, old, new), new)
         except PAUSE:
             raise
         except StateSignal as signal:
