@@ -28,6 +28,7 @@ from headrace.core.states import (
 )
 from headrace.core.triggers import all_successful
 from headrace.engine.plan import LENGTH, NOT_A_CHILD, Node
+from headrace.engine.reopened import Reopened
 from headrace.engine.upstream import (
     ended_cleanly,
     expansion,
@@ -114,6 +115,8 @@ class FlowMachine:
         #: Which of these wait for a time, or for a person, before their turn comes.
         self._asleep: set[tuple[Node, int]] = set()
         self._settle_later: deque[Node] = deque()
+        #: Runs whose values were lost and are made anew, and who waits for them.
+        self._reopened = Reopened()
         roots = [node for node in nodes.values() if node.waiting == 0]
         self._ready.extend(reversed(roots))
         #: How many runs are ready, or were until something overtook them.
@@ -168,6 +171,8 @@ class FlowMachine:
         """Say what becomes of a run whose upstream is finished: a command, or a state at once."""
         if self.cancelled is not None and not node.task.is_resource_cleanup:
             return None
+        if self._reopened and self._reopened.hold(node, child):
+            return None
         if child < 0:
             if node.state is not None and node.state.is_finished():
                 return None  # it was given a state meanwhile
@@ -207,6 +212,10 @@ class FlowMachine:
         """Tell whether a run has a state to begin with: it is no plain first run."""
         return (node, child) in self._begin
 
+    def is_held_back(self, node: Node, child: int) -> bool:
+        """Tell whether a run hangs on one that was taken back, and has to wait for it."""
+        return self._reopened.blocks(node, child)
+
     # -- events in ------------------------------------------------------------------------
 
     def finish(
@@ -240,6 +249,7 @@ class FlowMachine:
             node.lengths = lengths
             if state.is_finished():
                 self._settle(node)
+                self._free(node, child)
             else:
                 self._hold(node, child, state)
             return
@@ -258,10 +268,17 @@ class FlowMachine:
             return
         self._count_child(node, state)
         node.open_children -= 1
-        if node.child_dependents:
+        if node.child_dependents and (node, child) not in self._reopened:
             self._tell_child_dependents(node, child)
         if node.open_children == 0:
             self._settle(node)
+        self._free(node, child)
+
+    def _free(self, node: Node, child: int) -> None:
+        """Make ready who has waited for a run that was taken back, and has ended again."""
+        if self._reopened:
+            for waiting in self._reopened.end(node, child):
+                self.put_back(*waiting)
 
     def _count_child(self, node: Node, state: State) -> None:
         if isinstance(state, Success):
@@ -384,7 +401,10 @@ class FlowMachine:
                 continue
             for child in range(min(width, upstream.width)):
                 above = upstream.children[child]
-                if above is None or not above.is_finished():
+                # One that was taken back had ended: it does not tell a second time.
+                if above is None or not (
+                    above.is_finished() or (upstream, child) in self._reopened
+                ):
                     waiting[child] += 1
         node.child_waiting = waiting
         for child in range(width - 1, -1, -1):
@@ -426,8 +446,7 @@ class FlowMachine:
     def reopen(self, node: Node, child: int, state: State) -> None:
         """Take back the end of a run whose value was lost, so that it runs again.
 
-        Whoever was told that it had ended is not told again: the runner holds back a run whose
-        inputs are being made anew.
+        Whoever hangs on it and was not taken yet waits until it has ended again.
 
         Args:
             node: The task's node.
@@ -442,8 +461,8 @@ class FlowMachine:
                 node.successful -= 1
             node.children[child] = state
             node.open_children += 1
-        self._begin[node, child] = state
-        self.put_back(node, child)
+        self._reopened.add(node, child)
+        self.put_back(node, child, state)
 
     def put_back(self, node: Node, child: int, begin: State | None = None) -> None:
         """Make a run ready: for the first time, or again if it was taken but not started.
@@ -463,6 +482,7 @@ class FlowMachine:
         self.cancelled = reason
         self._ready.clear()
         self._timers.clear()
+        self._reopened.clear()
         self.ready_count = 0
 
     # -- what there is --------------------------------------------------------------------

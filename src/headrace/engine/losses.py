@@ -32,11 +32,7 @@ class Losses:
     def __init__(self, machine: FlowMachine, packer: Packer) -> None:
         self._machine = machine
         self._packer = packer
-        packer.is_blocked = self.is_blocked
         self._counts: dict[Item, int] = {}
-        #: Of each run that makes a lost value anew: the runs that wait for it, and the states that
-        #: they begin with, where it was asked for.
-        self._waiting: dict[Item, list[tuple[Item, State | None]]] = {}
 
     def lose(self, flight: Flight, error: ExecutionLost, items: Iterable[Item]) -> None:
         """Run again, visibly, what was on a worker that was lost.
@@ -107,16 +103,17 @@ class Losses:
         ]
         for producer in producers:
             del kept[producer]
-            if not self._load(producer):
-                self._waiting.setdefault(producer, [])
+            if not self.load(producer):
                 self._again(producer, f"Retrying: {error}")
         for item in items:
-            begin = flight.begins.get(item)
-            if not self._hold_back(item, begin):
-                self._machine.put_back(*item, begin)
+            self._machine.put_back(*item, flight.begins.get(item))
 
-    @staticmethod
-    def _load(item: Item) -> bool:
+    def take_back(self, item: Item, error: ValueLost) -> None:
+        """Have a run that has finished run again, visibly, as its value was lost."""
+        self._packer.kept.pop(item, None)
+        self._again(item, f"Retrying: {error}")
+
+    def load(self, item: Item) -> bool:
         """Read a lost value from where the task stored it; tell whether it could be."""
         node, child = item
         state = node.state_of(child)
@@ -133,33 +130,3 @@ class Losses:
             )
             return False
         return True
-
-    def is_blocked(self, item: Item) -> bool:
-        """Tell whether a run needs a value that is being made anew."""
-        return bool(self._waiting) and self._blocker(item) is not None
-
-    def holds_back(self, item: Item) -> bool:
-        """Let a run wait, if it needs a value that is being made anew; tell whether it does."""
-        return bool(self._waiting) and self._hold_back(item, None)
-
-    def _hold_back(self, item: Item, begin: State | None) -> bool:
-        blocker = self._blocker(item)
-        if blocker is None:
-            return False
-        self._waiting[blocker].append((item, begin))
-        return True
-
-    def _blocker(self, item: Item) -> Item | None:
-        node, child = item
-        for producer in self._waiting:
-            above, index = producer
-            if (above in node.whole or above in node.flat) or (
-                above in node.by_child and index in (child, -1)
-            ):
-                return producer
-        return None
-
-    def made(self, item: Item) -> None:
-        """Make ready what has waited for this run, which has finished."""
-        for waiting, begin in self._waiting.pop(item, ()):
-            self._machine.put_back(*waiting, begin)

@@ -78,7 +78,6 @@ class Packer:
             of task, as most tasks run once and the first of a kind tells of the others.
         typical: How long any run takes; None before the first was measured.
         alone: Runs that travel alone, as a chunk with them was lost.
-        is_blocked: Tells of a run whether it must wait for a lost value to be made anew.
     """
 
     def __init__(self, run: Run, seconds: float, log_level: int | None = None) -> None:
@@ -91,7 +90,6 @@ class Packer:
         self.pace: dict[Any, float] = {}
         self.typical: float | None = None
         self.alone: set[Item] = set()
-        self.is_blocked: Callable[[Item], bool] = lambda item: False
         self._count = 0
         self._tasks: dict[Node, Shared] = {}
         self._constants: dict[Node, tuple[dict[str, Any], bool]] = {}
@@ -235,7 +233,7 @@ class Packer:
                 following is None
                 or following in places
                 or not self._may_share(following)
-                or self.is_blocked(following)
+                or self._run.machine.is_held_back(*following)
             ):
                 break
             above = places[item]
