@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import datetime
 import random
+import time
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -21,8 +22,8 @@ T = TypeVar("T")
 AT_ONCE = datetime.timedelta(0)
 LARGE = 1 << 9000  #: more than 1 KiB of pickle, and nothing that could be mapped over
 
-LISTS = ["list", "list", "nested", "nested", "tuple", "large_list", "empty"]
-CALM = ["ok", "ok", "ok", "list", "nested", "large", "large_list", "none", "place"]
+LISTS = ["list", "list", "many", "nested", "nested", "tuple", "large_list", "empty"]
+CALM = ["ok", "ok", "ok", "list", "nap", "nested", "large", "large_list", "none", "place"]
 WILD = [
     "fail", "fail_if_odd", "fail_large", "skip", "skip_if_even", "signal_success", "signal_fail",
     "retry_once", "retry_if_odd", "retry_out", "retry_in_loop", "retry_signal", "loop",
@@ -192,6 +193,15 @@ def behave(library: Library, behaviour: str, values: list[Any]) -> Any:
             return total + 1
         case "list":
             return [total, total + 1, total + 2][: total % 4]
+        case "many":
+            width = 12 + total % 20 if context.get("map_index") is None else 2
+            return list(range(total, total + width))
+        case "nap":
+            time.sleep(0.001 * (total % 4))
+            return total + 1
+        case "sleep":  # too slow to be one of many
+            time.sleep(0.1)
+            return total + 1
         case "nested":
             return [[total], [], [total + 1, total + 2], 5][: 2 + total % 3]
         case "tuple":

@@ -20,7 +20,7 @@ from headrace.core.parameter import Parameter
 from headrace.core.states import Cancelled, Failed, State
 from headrace.engine.chunk import Chunk, Outcome, run_chunk
 from headrace.engine.interrupts import told
-from headrace.engine.losses import MOST_LOSSES, Losses
+from headrace.engine.losses import Losses
 from headrace.engine.packing import Flight, Item, Packer
 from headrace.engine.portable import run_portable, unpack
 from headrace.engine.statistics import Statistics
@@ -88,28 +88,7 @@ class Dispatcher:
             current.reset(token)
 
     def collect(self, nodes: Iterable[Node]) -> None:
-        """Bring the values of these tasks here that have stayed where they were computed.
-
-        Those that were lost meanwhile are made anew, visibly, and fetched again.
-        """
-        wanted = list(nodes)
-        for _ in range(MOST_LOSSES):
-            lost = self._fetch(wanted)
-            if not lost:
-                return
-            for item, error in lost.items():
-                self._losses.take_back(item, error)
-            self.perform()
-            if self._machine.cancelled is not None:
-                break
-        for (node, child), error in self._fetch(wanted).items():
-            state = node.state_of(child)
-            if state is not None:
-                state.message = f"{state.message} {error}"
-                state.result = error
-
-    def _fetch(self, nodes: Iterable[Node]) -> dict[Item, ValueLost]:
-        """Fetch kept values; return the runs whose values are lost and stored nowhere."""
+        """Bring the values of these tasks here that have stayed where they were computed."""
         kept = self._packer.kept
         items = [
             (item, *kept[item])
@@ -117,32 +96,28 @@ class Dispatcher:
             for item in ((node, child) for child in range(-1, node.width))
             if item in kept
         ]
-        lost: dict[Item, ValueLost] = {}
         flights = list(dict.fromkeys(flight for _, flight, _ in items))
         if not flights:
-            return lost
+            return
         values = self._executor.gather([flight.handle for flight in flights])
         by_flight = dict(zip(flights, values, strict=True))
         for item, flight, position in items:
             state = item[0].state_of(item[1])
             value = by_flight[flight]
             if state is None or not state.is_successful():
-                del kept[item]
-            elif isinstance(value, ValueLost):
-                if self._losses.load(item):
-                    del kept[item]
-                else:
-                    lost[item] = value
-            else:
-                found = value[position]
-                if isinstance(found, SerializationError):
-                    state.message = f"{state.message} {found}"
-                state.result = found if state.stored is None else state.stored.from_value(found)
-                del kept[item]
-        self._executor.release(
-            [flight.handle for flight, value in by_flight.items() if not _is_lost(value)]
-        )
-        return lost
+                continue
+            if isinstance(value, ValueLost):
+                if not self._losses.load(item):
+                    # It succeeded, and nobody needs the value to go on: it is not run again for
+                    # show.
+                    state.message = f"{state.message} {value}"
+                    state.result = value
+                continue
+            found = value[position]
+            if isinstance(found, SerializationError):
+                state.message = f"{state.message} {found}"
+            state.result = found if state.stored is None else state.stored.from_value(found)
+        self._executor.release([flight.handle for flight in flights])
 
     def _count_running(self) -> int:
         # A submission runs one task at a time; what is queued beyond the slots does not run yet.
@@ -343,10 +318,6 @@ class Dispatcher:
                 break
             except KeyboardInterrupt:
                 break  # asked twice: do not wait
-
-
-def _is_lost(value: Any) -> bool:
-    return isinstance(value, ValueLost)
 
 
 def _submission(flight: Flight, chunk: Chunk, call: Callable[..., Any]) -> Submission:

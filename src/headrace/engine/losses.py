@@ -108,11 +108,6 @@ class Losses:
         for item in items:
             self._machine.put_back(*item, flight.begins.get(item))
 
-    def take_back(self, item: Item, error: ValueLost) -> None:
-        """Have a run that has finished run again, visibly, as its value was lost."""
-        self._packer.kept.pop(item, None)
-        self._again(item, f"Retrying: {error}")
-
     def load(self, item: Item) -> bool:
         """Read a lost value from where the task stored it; tell whether it could be."""
         node, child = item

@@ -68,6 +68,11 @@ class TwoArguments(Exception):
     def __init__(self, code, reason):
         super().__init__(f"{code}: {reason}")
 
+    def __reduce__(self):
+        # What exceptions with own arguments come to, unless a library such as Dask has taught pickle
+        # better in this process.
+        return type(self), ()
+
 
 def fail_at_three(error):
     @task(name="numbers")
