@@ -245,7 +245,8 @@ def test_a_schedule_without_any_more_events(headrace, write):
     """
     run = headrace("run", write("past.py", code), "--schedule")
     assert (run.returncode, run.stdout) == (2, "")
-    assert run.stderr.startswith("Error: The schedule of flow 'past' has no more events.")
+    assert run.stderr.startswith("Error: Flow 'past': The schedule has no event after ")
+    assert "its last clock has ended at 2020-01-01" in run.stderr
     assert run.stderr.count("\n") == 1
 
 
