@@ -224,6 +224,9 @@ class Dispatcher:
             self._hand_back(flight, left)
         elif self._machine.cancelled is not None or isinstance(event.error, KeyboardInterrupt):
             self._end(flight, left, Cancelled("The task was stopped."))
+            if self._machine.cancelled is None:
+                # A task that interrupts itself interrupts the run, as it does in this thread.
+                raise _Interrupted("The run was interrupted.")
         elif isinstance(event.error, ValueLost):
             commanded = [item for item in left if self._was_commanded(flight, item)]
             self.statistics.values_lost += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from headrace.engine.plan import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from headrace.core.edge import Edge
     from headrace.core.task import Task
@@ -156,6 +157,8 @@ def items_in(value: Any) -> int | None:
     """Return how many items a value has to be mapped over; None if it is no sequence."""
     if not hasattr(value, "__getitem__") or not hasattr(value, "__len__"):
         return None
+    if isinstance(value, Mapping):
+        return None  # it has keys, and no first item
     try:
         return len(value)
     except Exception:  # noqa: BLE001 - an array without dimensions, a sparse matrix, a lazy frame

@@ -177,3 +177,13 @@ def test_a_timeout_goes_on_when_one_inside_it_is_over():
     state = flow.run().result[limited]
     assert type(state) is TimedOut
     assert isinstance(state.result, TaskTimeoutSignal)
+
+
+@pytest.mark.parametrize("executor", EXECUTORS, ids=str)
+def test_a_dict_cannot_be_mapped_over_and_is_named(executor):
+    with Flow("keys") as flow:
+        table = task(lambda: {"a": 1}, name="table")()
+        mapped_over = task(lambda x: x, name="each").map(table)
+    state = flow.run(executor=executor).result[mapped_over]
+    assert type(state) is Failed
+    assert "'table' gave 'each'" in state.message
