@@ -41,3 +41,22 @@ def test_tasks_run_in_another_process(address: str) -> None:
         pids = {child.place.pid for child in state.result[places].map_states}
         assert pids == set(state.result[places].result)
         assert os.getpid() not in pids
+
+
+def test_an_address_that_does_not_answer_is_named_after_a_bounded_wait() -> None:
+    import socket
+    import time
+
+    from headrace import Flow, task
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        nobody = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        with Flow("nobody there") as flow:
+            task(lambda: 1, name="one")()
+        begun = time.monotonic()
+        executor = DaskExecutor(address=nobody, client_kwargs={"timeout": 1})
+        state = flow.run(executor=executor)
+    assert time.monotonic() - begun < 20
+    assert state.is_failed()
+    assert nobody in state.message

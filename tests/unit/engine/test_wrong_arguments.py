@@ -65,3 +65,19 @@ def test_a_handler_that_returns_no_state() -> None:
     with Flow("flow handled", state_handlers=[odd]) as of_flow:
         one()
     assert "returned 3" in str(of_flow.run().context)
+
+
+def test_parameters_that_are_missing_or_unknown_are_named_before_anything_runs() -> None:
+    ran = []
+
+    @task
+    def note(x: Any) -> None:
+        ran.append(x)
+
+    with Flow("needs x") as needs:
+        note(Parameter("x"))
+    with pytest.raises(ParameterError, match="not given the required parameter 'x'"):
+        needs.run()
+    with pytest.raises(ParameterError, match=r"has no parameter 'y'. It has: x\."):
+        needs.run(parameters={"x": 1, "y": 2})
+    assert not ran
