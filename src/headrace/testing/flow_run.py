@@ -91,6 +91,9 @@ def _tasks_named(flow: Flow, key: Task[Any] | str) -> list[Task[Any]]:
 
 def _stand_in(task: Task[Any], given: Any) -> Task[Any]:
     twin = copy(task)
+    # What stands in for a result is not to be found later where the task keeps its own.
+    twin.target = None
+    twin.checkpoint = False
     twin.run = given if callable(given) and not _is_error(given) else _Giving(given)  # type: ignore[method-assign]
     return twin
 

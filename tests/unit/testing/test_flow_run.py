@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import datetime
 import time
+from pathlib import Path
 
 import pytest
 
 from headrace import Flow, Parameter, Task, context, task
+from headrace.config import set_temporary_config
 from headrace.errors import FlowError, ParameterError
 from headrace.executors import LocalDaskExecutor
+from headrace.results import LocalResult
 from headrace.schedules import IntervalSchedule
 from headrace.testing import run
 
@@ -120,3 +123,14 @@ def test_a_task_that_is_not_there_is_named() -> None:
         run(flow, replace={"pages": [1]})
     with pytest.raises(ParameterError, match="no parameter 'page'"):
         run(flow, {"page": 1})
+
+
+def test_a_stand_ins_value_is_not_kept_where_the_task_keeps_its_own(tmp_path: Path) -> None:
+    kept = task(lambda: "real", name="kept", target="kept.pkl", result=LocalResult(str(tmp_path)))
+    with Flow("targets") as targets:
+        value = kept()
+    with set_temporary_config({"flows.checkpointing": True}):
+        assert run(targets, replace={"kept": "fake"}).result[value].result == "fake"
+        assert not list(tmp_path.iterdir())
+        assert targets.run().result[value].result == "real"
+        assert run(targets, replace={"kept": "fake"}).result[value].result == "fake"
