@@ -1,1 +1,1 @@
-"""The server: what it decides, so far. Nothing serves these rules yet."""
+"""The server: it keeps what was registered, says who runs what, and never loads user code."""

@@ -1,0 +1,1 @@
+"""Agents: each gets flow runs from a server and deploys them near where it stands."""

@@ -1,0 +1,1 @@
+"""What speaks to a server: one transport, and one module for each kind of thing."""

@@ -1,0 +1,1 @@
+"""The routes: they read a message, call a service or a query, and answer."""

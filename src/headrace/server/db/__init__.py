@@ -1,0 +1,1 @@
+"""What the server keeps, and how it gets there: schema, migrations, queries, one writer."""

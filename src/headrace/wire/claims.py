@@ -1,0 +1,173 @@
+"""How an agent gets flow runs, and how a deployed process begins and ends."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from headrace.wire.base import Answer, Request
+
+
+class Claim(Request):
+    """An agent asks for flow runs to deploy.
+
+    Attributes:
+        agent: The agent's id, chosen by itself and kept over restarts.
+        name: The agent's name, for people.
+        kind: What it deploys to: `local`, `docker`, `kubernetes`, `ecs`, `vertex`.
+        labels: Its labels: it gets runs whose labels are among them.
+        most: How many runs it takes now; 0 only says that it is there.
+        wait: For how many seconds the answer may be held back until there is a run.
+        ahead: How far ahead of its time, in seconds, it takes a scheduled run.
+        deploying: Flow runs that it holds and is still deploying: their claims are renewed.
+    """
+
+    agent: str
+    name: str
+    kind: str
+    labels: list[str] = []
+    most: int = 1
+    wait: float = 0.0
+    ahead: float = 0.0
+    deploying: list[str] = []
+
+
+class ClaimedRun(Answer):
+    """A flow run that is the agent's to deploy.
+
+    Attributes:
+        id: The flow run's id.
+        name: Its name.
+        attempt: The attempt to deploy it as.
+        token: What its process identifies with; it can write this run and nothing else.
+        start_time: Not to be started earlier.
+        lease: Within how many seconds the process has to activate, or the agent to say that it is
+            still deploying.
+        flow_name: The flow's name.
+        project_name: The project's name.
+        storage: The storage, as its `serialize` describes it.
+        run_config: The run config, likewise.
+        labels: The run's labels.
+    """
+
+    id: str
+    name: str
+    attempt: int
+    token: str
+    start_time: datetime.datetime
+    lease: float
+    flow_name: str
+    project_name: str
+    storage: dict[str, Any] | None = None
+    run_config: dict[str, Any] | None = None
+    labels: list[str] = []
+
+
+class Claimed(Answer):
+    """The flow runs that an agent has got.
+
+    Attributes:
+        runs: The flow runs; none if there were none until the end of the wait.
+        cancelled: Of the runs that it said it is deploying, those that it is not to go on with.
+        next_due: In how many seconds it had better ask again, if a scheduled run is due then.
+    """
+
+    runs: list[ClaimedRun] = []
+    cancelled: list[str] = []
+    next_due: float | None = None
+
+
+class Deploying(Request):
+    """An agent says that a deployment goes on.
+
+    Attributes:
+        attempt: The attempt that it deploys.
+        agent: The agent's id.
+        message: How far it is, for people.
+    """
+
+    attempt: int
+    agent: str
+    message: str | None = None
+
+
+class Activate(Request):
+    """A process asks to begin.
+
+    Attributes:
+        attempt: The attempt that it was deployed as.
+        nonce: What it calls itself: random, new for each process.
+        host: The name of the machine that it is on.
+        pid: Its process id there.
+    """
+
+    attempt: int
+    nonce: str
+    host: str | None = None
+    pid: int | None = None
+
+
+class Activated(Answer):
+    """Whether a process may begin, and what it needs to.
+
+    Attributes:
+        refused: Why it must not: `superseded`, `twin`, `cancelled` or `finished`; None if it may.
+        lease: For how many seconds, from when it asked, it owns the run.
+        run: What to run; None if it must not.
+    """
+
+    refused: str | None = None
+    lease: float = 0.0
+    run: RunDetails | None = None
+
+
+class RunDetails(Answer):
+    """What a process needs to know of its flow run.
+
+    Attributes:
+        id: The flow run's id.
+        name: Its name.
+        attempt: The attempt.
+        flow_id: The id of the flow's version.
+        flow_name: The flow's name.
+        flow_version: Its version.
+        project_name: The project's name.
+        storage: The storage, as its `serialize` describes it, pinned to a commit where it has one.
+        run_config: The run config.
+        parameters: Values of parameters, by name.
+        context: More context keys.
+        labels: The run's labels.
+        scheduled_start_time: When it was meant to start.
+        on_disconnect: `continue`, or `hold`: start nothing once the lease has passed.
+        resumed: Slugs, with map indexes, of paused tasks that a person has resumed.
+        serialized_hash: The hash of the flow as it was registered.
+    """
+
+    id: str
+    name: str
+    attempt: int
+    flow_id: str
+    flow_name: str
+    flow_version: int
+    project_name: str
+    storage: dict[str, Any] | None = None
+    run_config: dict[str, Any] | None = None
+    parameters: dict[str, Any] = {}
+    context: dict[str, Any] = {}
+    labels: list[str] = []
+    scheduled_start_time: datetime.datetime | None = None
+    on_disconnect: str = "continue"
+    resumed: list[tuple[str, int]] = []
+    serialized_hash: str | None = None
+
+
+class Exited(Request):
+    """Somebody who saw a run's process end says so: its supervisor, its agent.
+
+    Attributes:
+        attempt: The attempt whose process it was.
+        reason: How it ended, in the platform's own words: "killed by SIGKILL", "exit code 137".
+    """
+
+    attempt: int
+    reason: str
