@@ -111,7 +111,8 @@ class Activated(Answer):
     """Whether a process may begin, and what it needs to.
 
     Attributes:
-        refused: Why it must not: `superseded`, `twin`, `cancelled` or `finished`; None if it may.
+        refused: Why it must not: `superseded`, `twin`, `cancelled`, `paused` or `finished`; None if
+            it may.
         lease: For how many seconds, from when it asked, it owns the run.
         run: What to run; None if it must not.
     """
@@ -140,6 +141,8 @@ class RunDetails(Answer):
         scheduled_start_time: When it was meant to start.
         on_disconnect: `continue`, or `hold`: start nothing once the lease has passed.
         resumed: Slugs, with map indexes, of paused tasks that a person has resumed.
+        restarted_after: The last attempt before a person restarted the run, or 0: what failed
+            until then runs again; what failed in a later attempt that was lost stays failed.
         serialized_hash: The hash of the flow as it was registered.
     """
 
@@ -158,6 +161,7 @@ class RunDetails(Answer):
     scheduled_start_time: datetime.datetime | None = None
     on_disconnect: str = "continue"
     resumed: list[tuple[str, int]] = []
+    restarted_after: int = 0
     serialized_hash: str | None = None
 
 

@@ -141,6 +141,7 @@ flow_runs = Table(
     Column("recoveries", Integer, nullable=False),
     Column("cancelling", Text),
     Column("pausing", Text),
+    Column("restarted_after", Integer, nullable=False, server_default="0"),
     Column("ending", Text),
     Column("reason", Text, nullable=False),
     Column("max_recoveries", Integer, nullable=False),

@@ -9,7 +9,7 @@ record and writes it back in one transaction.
 SCHEDULED ─────────▶ CLAIMED ─────────▶ RUNNING ─────────▶ FINISHED
     ▲                   │                  │
     └───────────────────┴──────────────────┘
-       claim lapsed, parked, attempt lost
+   claim lapsed, parked, paused, attempt lost
 ```
 
 A claim raises the attempt number. A process activates `(attempt, nonce)` before it does anything,
@@ -75,6 +75,11 @@ class Ownership:
     recoveries: int = 0
     #: Who asked to cancel it, and why.
     cancelling: str | None = None
+    #: Who asked to pause it, or what it waits for a person with. While it is scheduled nobody can
+    #: claim it; while it is running it is an order to stop where it is.
+    pausing: str | None = None
+    #: The last attempt before a person restarted it: what failed until then runs again.
+    restarted_after: int = 0
     #: How it ended: the name of a state.
     ending: str | None = None
     #: Why it is where it is, for people.
@@ -92,6 +97,7 @@ class Why(StrEnum):
     SUPERSEDED = "superseded"
     TWIN = "twin"
     CANCELLED = "cancelled"
+    PAUSED = "paused"
     FINISHED = "finished"
 
 
@@ -118,8 +124,10 @@ class Stored:
     up_to: int
     #: Which of the batch's events were new: from this index on.
     new_from: int
-    #: Whether the run is to be cancelled.
+    #: Why the run is to be cancelled, if it is.
     cancel: str | None = None
+    #: Why the run is to be paused, if it is.
+    pause: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,8 +138,12 @@ class Batch:
     count: int
     #: The state in which the run ends with the last event.
     ending: str | None = None
-    #: Until when the run is parked with the last event.
+    #: Whether the run is parked with the last event.
+    parked: bool = False
+    #: Until when it is; None when a person has to say.
     parked_until: Time | None = None
+    #: What the last event says of why.
+    message: str | None = None
 
     @property
     def last(self) -> int:
@@ -148,6 +160,8 @@ def claim(own: Ownership, agent: str, now: Time) -> tuple[Ownership, Granted | R
         return own, Refused(Why.FINISHED)
     if own.phase is not Phase.SCHEDULED:
         return own, Refused(Why.TAKEN)
+    if own.pausing is not None:
+        return own, Refused(Why.PAUSED)
     if own.start_time is None or own.start_time > now:
         return own, Refused(Why.NOT_DUE)
     lease_until = now + own.policy.claim
@@ -171,6 +185,8 @@ def deploying(
         return own, Refused(Why.SUPERSEDED)
     if own.cancelling is not None:
         return own, Refused(Why.CANCELLED)
+    if own.pausing is not None:
+        return own, Refused(Why.PAUSED)
     lease_until = now + own.policy.claim
     return (
         replace(own, lease_until=lease_until, reason=reason or own.reason),
@@ -199,6 +215,8 @@ def activate(
         return replace(own, lease_until=lease_until), Granted(attempt, lease_until)
     if own.cancelling is not None:
         return _finish(own, "Cancelled", own.cancelling), Refused(Why.CANCELLED)
+    if own.pausing is not None:
+        return _put_back(own, own.start_time, own.pausing), Refused(Why.PAUSED)
     running = replace(
         own,
         phase=Phase.RUNNING,
@@ -229,15 +247,15 @@ def write(
         return own, Refused(Why.FINISHED if own.phase is Phase.FINISHED else Why.SUPERSEDED)
     renewed = replace(own, lease_until=now + own.policy.lease)
     if batch.first > own.stored + 1:
-        return renewed, Stored(own.stored, batch.count, own.cancelling)
+        return renewed, Stored(own.stored, batch.count, own.cancelling, own.pausing)
     new_from = min(own.stored + 1 - batch.first, batch.count)
     written = replace(renewed, stored=max(own.stored, batch.last))
     if batch.last > own.stored or not batch.count:
         if batch.ending is not None:
-            written = _finish(written, batch.ending, f"It ended: {batch.ending}.")
-        elif batch.parked_until is not None:
-            written = _park(written, batch.parked_until)
-    return written, Stored(written.stored, new_from, own.cancelling)
+            written = _finish(written, batch.ending, batch.message or f"It ended: {batch.ending}.")
+        elif batch.parked:
+            written = _park(written, batch.parked_until, batch.message)
+    return written, Stored(written.stored, new_from, own.cancelling, own.pausing)
 
 
 def _finish(own: Ownership, ending: str, reason: str) -> Ownership:
@@ -248,20 +266,32 @@ def _finish(own: Ownership, ending: str, reason: str) -> Ownership:
         lease_until=None,
         ending=ending,
         cancelling=None,
+        pausing=None,
         reason=reason,
     )
 
 
-def _park(own: Ownership, until: Time) -> Ownership:
-    if own.cancelling is not None:
-        return _finish(own, "Cancelled", own.cancelling)
+def _put_back(own: Ownership, start_time: Time | None, reason: str) -> Ownership:
     return replace(
         own,
         phase=Phase.SCHEDULED,
         is_open=False,
         lease_until=None,
-        start_time=until,
-        reason=f"It is parked until {until.isoformat()}: nothing of it is due before.",
+        start_time=start_time,
+        reason=reason,
+    )
+
+
+def _park(own: Ownership, until: Time | None, message: str | None) -> Ownership:
+    if own.cancelling is not None:
+        return _finish(own, "Cancelled", own.cancelling)
+    if until is None:
+        waits_for = own.pausing or message or "It waits for a person to resume it."
+        return replace(_put_back(own, None, waits_for), pausing=waits_for)
+    return _put_back(
+        own,
+        until,
+        message or f"It is parked until {until.isoformat()}: nothing of it is due before.",
     )
 
 
@@ -303,15 +333,7 @@ def _lose(own: Ownership, why: str, now: Time) -> Ownership:
         return _finish(own, "Cancelled", f"{own.cancelling} {story}")
     if own.recoveries >= own.policy.max_recoveries:
         return _finish(own, "Failed", f"{story} It had been recovered {own.recoveries} times.")
-    return replace(
-        own,
-        phase=Phase.SCHEDULED,
-        is_open=False,
-        lease_until=None,
-        start_time=now,
-        recoveries=own.recoveries + 1,
-        reason=story,
-    )
+    return replace(_put_back(own, now, story), recoveries=own.recoveries + 1)
 
 
 def server_started(own: Ownership, now: Time) -> Ownership:
@@ -334,6 +356,26 @@ def cancel(own: Ownership, reason: str) -> Ownership:
     return replace(own, cancelling=own.cancelling or reason)
 
 
+def pause(own: Ownership, reason: str) -> Ownership:
+    """Pause the run: keep it from being claimed, or order whoever runs it to stop where it is."""
+    if own.phase is Phase.FINISHED or own.cancelling is not None or own.pausing is not None:
+        return own
+    paused = replace(own, pausing=reason)
+    return replace(paused, reason=reason) if own.phase is Phase.SCHEDULED else paused
+
+
+def resume(own: Ownership, reason: str, now: Time) -> tuple[Ownership, Refused | None]:
+    """Let a paused run go on: at its start time, or now if that has passed or there is none."""
+    if own.phase is Phase.FINISHED:
+        return own, Refused(Why.FINISHED)
+    if own.pausing is None:
+        return own, Refused(Why.TAKEN)
+    resumed = replace(own, pausing=None)
+    if own.phase is not Phase.SCHEDULED:
+        return resumed, None  # the order is withdrawn; whoever has obeyed it already has parked
+    return replace(resumed, start_time=own.start_time or now, reason=reason), None
+
+
 def restart(own: Ownership, reason: str, now: Time) -> tuple[Ownership, Refused | None]:
     """Start a finished run again: the only way out of an ending."""
     if own.phase is not Phase.FINISHED:
@@ -345,6 +387,7 @@ def restart(own: Ownership, reason: str, now: Time) -> tuple[Ownership, Refused 
             start_time=now,
             ending=None,
             recoveries=0,
+            restarted_after=own.attempt,
             reason=reason,
         ),
         None,
