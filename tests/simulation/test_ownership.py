@@ -30,6 +30,7 @@ def test_the_invariants_hold(part: int) -> None:
 
 def mutant(**changes: Any) -> SimpleNamespace:
     names = ["claim", "activate", "write", "exited", "expire", "cancel", "server_started"]
+    names += ["pause", "resume"]
     return SimpleNamespace(**{**{name: getattr(ownership, name) for name in names}, **changes})
 
 
@@ -53,6 +54,11 @@ def takes_over_at_once(own: Any, now: Any) -> Any:
     return ownership.exited(own, own.attempt, "impatience", now) if early else own
 
 
+def claims_the_paused(own: Any, agent: str, now: Any) -> Any:
+    claimed, answer = ownership.claim(replace(own, pausing=None), agent, now)
+    return (replace(claimed, pausing=own.pausing), answer) if claimed != own else (own, answer)
+
+
 @pytest.mark.parametrize(
     "rules",
     [
@@ -60,8 +66,10 @@ def takes_over_at_once(own: Any, now: Any) -> Any:
         mutant(write=stores_again),
         mutant(expire=never_expires),
         mutant(expire=takes_over_at_once),
+        mutant(claim=claims_the_paused),
+        mutant(pause=lambda own, reason: replace(own, pausing=reason)),
     ],
-    ids=["twins", "duplicates", "no takeover", "hasty takeover"],
+    ids=["twins", "duplicates", "no takeover", "hasty takeover", "claims paused", "pauses ended"],
 )
 def test_a_broken_protocol_is_found_out(rules: Any) -> None:
     assert any(play(seed, rules) for seed in range(2000))

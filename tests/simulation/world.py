@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 from random import Random
 from typing import Any
@@ -25,6 +25,9 @@ from headrace.server.rules.ownership import (
     Stored,
     Why,
 )
+
+#: The last event of a process that parks the run, with the time until when; None: a person says.
+Park = tuple[str, float | None]
 
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 TASKS = 4
@@ -44,6 +47,7 @@ class Trouble:
     server_dies: float
     evidence: float
     frozen: float
+    parks: float
 
     @classmethod
     def of(cls, random: Random) -> Trouble:
@@ -57,6 +61,7 @@ class Trouble:
             server_dies=pick([0.0, 0.02]),
             evidence=pick([0.0, 0.5, 1.0]),
             frozen=pick([0.0, 0.05]),
+            parks=pick([0.0, 0.1]),
         )
 
 
@@ -76,7 +81,8 @@ class History:
     endings: list[str] = field(default_factory=list)
     acknowledged: dict[tuple[int, str], int] = field(default_factory=dict)
     lease_of: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
-    repeated: list[int] = field(default_factory=list)  # tasks called though their success was known
+    losses: int = 0  # how many attempts the rules gave up
+    claimed_paused: int = 0
 
 
 class World:
@@ -97,7 +103,10 @@ class World:
             Agent(self, f"agent-{number}")
         if self.random.random() < 0.2:
             self.at(self.random.uniform(1, HEALS_AT), self.server.cancel)
+        if self.random.random() < 0.3:
+            self.at(self.random.uniform(0, HEALS_AT), self.server.pause)
         self.at(1.0, self.server.tick)
+        self.at(self.random.uniform(1, HEALS_AT), self.server.resume)
 
     # -- time, and the network ----------------------------------------------------------------
 
@@ -163,11 +172,14 @@ class Server:
             history.endings.append(own.ending or "")
         if before.is_open and not own.is_open:
             history.closed_at[before.attempt] = self.world.now
+        history.losses += own.recoveries - before.recoveries
         if before.phase is Phase.FINISHED and own != before:
             history.endings.append(f"changed after its end: {own}")
 
     def claim(self, agent: str) -> Any:
         own, answer = self.world.rules.claim(self.own, agent, self.time)
+        if isinstance(answer, Granted) and self.own.pausing is not None:
+            self.world.history.claimed_paused += 1
         self._store(own)
         return answer
 
@@ -197,8 +209,19 @@ class Server:
         if not self.is_away:
             self._store(self.world.rules.cancel(self.own, "Cancelled by a person."))
 
+    def pause(self) -> None:
+        if not self.is_away:
+            self._store(self.world.rules.pause(self.own, "Paused by a person."))
+
+    def resume(self) -> None:
+        """Let it go on, again and again: somebody looks after it."""
+        if not self.is_away:
+            own, _ = self.world.rules.resume(self.own, "Resumed by a person.", self.time)
+            self._store(own)
+        self.world.after(self.world.random.uniform(20, 100), self.resume)
+
     def succeeded(self) -> set[int]:
-        return {task for events in self.events.values() for task in events if task is not None}
+        return {task for events in self.events.values() for task in events if type(task) is int}
 
     def tick(self) -> None:
         world = self.world
@@ -306,6 +329,10 @@ class Process:
         if not self.tenancy.may_start(world.now):
             world.after(1.0, self.work)
             return
+        if world.happens(world.trouble.parks):
+            person = world.random.random() < 0.3
+            self.park(None if person else world.now + world.random.uniform(1, 200))
+            return
         task = left[0]
         world.history.calls.append((world.now, self.attempt, self.nonce, task))
         self.is_busy = True
@@ -319,6 +346,10 @@ class Process:
         self.done.add(task)
         self.outbox.put(task)
         self.work()
+
+    def park(self, until: float | None) -> None:
+        self.has_ended = True
+        self.outbox.put(("park", until))
 
     def die(self) -> None:
         self.is_dead = True
@@ -336,6 +367,8 @@ class Process:
         first, events = self.outbox.batch(2)
         ending = "Success" if events and events[-1] is None else None
         batch = Batch(first=first, count=len(events), ending=ending)
+        if events and isinstance(events[-1], tuple):
+            batch = parking(batch, events[-1])
         asked_at = world.now
         world.ask(
             lambda: world.server.write(self.attempt, self.nonce, batch, events),
@@ -351,6 +384,8 @@ class Process:
             return
         self.tenancy.granted(asked_at, self.world.policy.lease.total_seconds())
         self.outbox.stored(answer.up_to)
+        if answer.pause and not self.has_ended and not self.is_busy:
+            self.park(None)
         if answer.cancel and not self.has_ended:
             self.tenancy.end(answer.cancel)
             self.world.history.knew_better.setdefault(self.nonce, self.world.now)
@@ -371,6 +406,13 @@ class Process:
         world.after(2.0, self.die_cancelled)
 
 
+def parking(batch: Batch, event: Park) -> Batch:
+    """Return a batch that parks the run with its last event."""
+    _, until = event
+    moment = None if until is None else START + datetime.timedelta(seconds=until)
+    return replace(batch, parked=True, parked_until=moment)
+
+
 def violations(world: World) -> list[str]:
     """Return what the run's history breaks of what must always hold."""
     history, server = world.history, world.server
@@ -388,6 +430,8 @@ def violations(world: World) -> list[str]:
             later = [at for other, at in history.activated_at.items() if other > attempt]
             if later and time > min(later):
                 found.append(f"{nonce} called task {task} while a later attempt owned the run")
+    if history.claimed_paused:
+        found.append(f"the run was claimed {history.claimed_paused} times while it was paused")
     if len(history.endings) != 1:
         found.append(f"the run ended {len(history.endings)} times: {history.endings}")
     for key, up_to in history.acknowledged.items():
@@ -395,6 +439,8 @@ def violations(world: World) -> list[str]:
             found.append(f"{key} was told that {up_to} events were stored, but some are missing")
         if len(server.events.get(key, ())) > up_to:
             found.append(f"{key} has events stored twice")
+    if server.own.recoveries != history.losses:
+        found.append(f"{history.losses} losses were counted as {server.own.recoveries}")
     if server.own.ending == "Success" and server.succeeded() != set(range(TASKS)):
         found.append(f"the run succeeded with {server.succeeded()} only")
     return found
