@@ -13,6 +13,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+# Fixtures of the tests that need a server's database.
+from tests.support.databases import database_url as database_url
+from tests.support.databases import postgresql_server as postgresql_server
+
 CI = os.environ.get("CI", "").lower() == "true"
 
 # A slow shared machine must not turn a right answer into a failed deadline.
