@@ -34,6 +34,9 @@ HeadraceError
 │   ├── ResultNotFound (FileNotFoundError)  nothing is stored at its location
 │   └── DeserializationError           what is stored is not what its serializer writes
 ├── ResultNotImplementedError          a result that has no place to read from or write to
+├── StorageError (ValueError)          a storage cannot keep a flow, or does not give it back
+│   └── RepositoryError                a Git repository, or what is asked of it, cannot be had
+├── RegistrationError (ValueError)     a flow cannot be registered as it is
 ├── CommandError (RuntimeError)        a program that a task runs cannot be started
 ├── RunConfigError (ValueError)        a run config cannot be used as it is written
 ├── NotificationError (ValueError)     a message could not be sent
@@ -43,6 +46,22 @@ HeadraceError
 │   ├── PrefectInstalledError (ImportError)  a package named `prefect` is installed
 │   ├── NotOfferedError (ImportError)  a module, or a name in one, that Headrace does not offer
 │   └── AttributeNotOfferedError (AttributeError)  the same, asked for as an attribute
+├── ClientError (RuntimeError)         a server cannot do what it was asked to, or is not reached
+│   ├── ServerUnreachable (ConnectionError)  nothing answers, or not to the end
+│   │   └── ServerFailed               the server has failed, or is too busy
+│   ├── NotAuthorized (PermissionError)  the key is missing, wrong or not enough
+│   ├── NotFound (LookupError)         there is no such project, flow, flow run …
+│   ├── Conflict                       what was asked for does not go with what there is
+│   ├── TooManyRequests                asked too often
+│   ├── Refused (ValueError)           what was asked for is not right in itself
+│   ├── VersionMismatch                client and server do not understand each other
+│   ├── NoHeadraceServer               something else answers at the address
+│   └── NotInTime (TimeoutError)       what was waited for has not come in time
+├── NotJsonError (TypeError)           a value that is to be sent to the server is no JSON
+├── DatabaseError (RuntimeError)       the server's database cannot be used as asked
+│   ├── DatabaseBusy                   more waits to be written than it keeps up with: ask again later
+│   ├── DatabaseUnavailable            it cannot be reached, or did not say whether it has written
+│   └── DatabaseVersionError           its tables are not those of this version of Headrace
 └── TransitionError (RuntimeError)     the engine was asked for a step that cannot follow
 ```
 """
@@ -212,6 +231,18 @@ class ResultNotImplementedError(HeadraceError, NotImplementedError):
     """This result has no place to read from or write to; use one of `headrace.results`."""
 
 
+class StorageError(HeadraceError, ValueError):
+    """A storage cannot keep a flow, or does not give back the one that it is asked for."""
+
+
+class RepositoryError(StorageError):
+    """A Git repository, or a branch, tag, commit or file of it, cannot be had."""
+
+
+class RegistrationError(HeadraceError, ValueError):
+    """A flow cannot be registered as it is."""
+
+
 class CommandError(HeadraceError, RuntimeError):
     """A program that a task is to run cannot be started."""
 
@@ -298,6 +329,84 @@ class NotOfferedError(CompatError, ImportError):
 
 class AttributeNotOfferedError(CompatError, AttributeError):
     """A name that existed in a module of another library is not offered."""
+
+
+class ClientError(HeadraceError, RuntimeError):
+    """A server cannot do what it was asked to, or is not reached.
+
+    Args:
+        message: What is wrong, and the way out.
+        code: What is wrong, for programs, as the server says it; None if it has not said it.
+        status: The HTTP status of the answer; None if there was none.
+    """
+
+    def __init__(self, message: str, code: str | None = None, status: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = status
+
+    def __reduce__(self) -> tuple[type[ClientError], tuple[str, str | None, int | None]]:
+        return type(self), (str(self), self.code, self.status)
+
+
+class ServerUnreachable(ClientError, ConnectionError):
+    """No server answers, or not to the end. The same request may do later."""
+
+
+class ServerFailed(ServerUnreachable):
+    """The server has failed, or is too busy. The same request may do later."""
+
+
+class NotAuthorized(ClientError, PermissionError):
+    """The key is missing, wrong, expired or revoked, or it is not for what was asked."""
+
+
+class NotFound(ClientError, LookupError):
+    """There is nothing of the name or id that was asked for."""
+
+
+class Conflict(ClientError):
+    """What was asked for does not go with what there is."""
+
+
+class TooManyRequests(ClientError):
+    """The server was asked too often. The same request may do later."""
+
+
+class Refused(ClientError, ValueError):
+    """What was asked for is not right in itself."""
+
+
+class VersionMismatch(ClientError):
+    """Client and server speak different versions of the messages."""
+
+
+class NoHeadraceServer(ClientError):
+    """Something answers at the address, but no Headrace server."""
+
+
+class NotInTime(ClientError, TimeoutError):
+    """What was waited for has not come in the time that was given."""
+
+
+class NotJsonError(HeadraceError, TypeError):
+    """A value that is to be sent to the server has no JSON."""
+
+
+class DatabaseError(HeadraceError, RuntimeError):
+    """The server's database cannot be used as asked."""
+
+
+class DatabaseBusy(DatabaseError):
+    """More waits to be written, or read, than the database keeps up with: ask again later."""
+
+
+class DatabaseUnavailable(DatabaseError):
+    """The database cannot be reached, or did not say whether it has written what it was asked to."""
+
+
+class DatabaseVersionError(DatabaseError):
+    """The database's tables are not those of this version of Headrace."""
 
 
 class TransitionError(HeadraceError, RuntimeError):

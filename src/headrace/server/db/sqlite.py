@@ -1,0 +1,67 @@
+"""SQLite: the embedded database, one file under the home directory by default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.pool import QueuePool
+
+#: For how many milliseconds a connection waits for another process that writes.
+BUSY_TIMEOUT = 10_000
+
+
+def default_url(home: Path) -> URL:
+    """Return where the database is if nobody says otherwise, and make its directory.
+
+    Args:
+        home: The home directory.
+    """
+    directory = home / "server"
+    # Parameters of flow runs are nobody else's business.
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return URL.create("sqlite", database=str(directory / "headrace.db"))
+
+
+def make_engine(url: URL, *, connections: int, writes: bool) -> Engine:
+    """Make an engine whose connections are durable, or only read.
+
+    Args:
+        url: Where the database is.
+        connections: How many connections there are at most.
+        writes: Whether its transactions write: they take the lock at once then, so that none fails
+            later because another process has written in between.
+    """
+    engine = create_engine(
+        url,
+        poolclass=QueuePool,
+        pool_size=connections,
+        max_overflow=0,
+        connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT / 1000},
+    )
+    begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: object) -> None:
+        # Python's driver is not to begin transactions by itself: `_begin` does.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode = WAL")
+        # What was answered for must survive the loss of power.
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT}")
+        cursor.execute("PRAGMA temp_store = MEMORY")
+        # 16 MiB for pages; a checkpoint each 16 MiB that were written.
+        cursor.execute("PRAGMA cache_size = -16384")
+        cursor.execute("PRAGMA wal_autocheckpoint = 4096")
+        if not writes:
+            cursor.execute("PRAGMA query_only = ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
