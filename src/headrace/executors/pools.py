@@ -252,6 +252,10 @@ def _call(call: bytes) -> bytes:
         ) from None
     _calling = True
     try:
+        # Asked once more: unpickling imports what the call needs, and an interrupt that came
+        # meanwhile found nothing to interrupt. From here on it does.
+        if _stopped:
+            raise KeyboardInterrupt
         value = fn(*args, **kwargs)
     finally:
         _calling = False

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from headrace.executors import LocalDaskExecutor
 from headrace.executors.pools import ProcessPool
 
 
@@ -51,3 +52,25 @@ def test_an_interrupt_while_a_process_begins_does_not_end_it(pool, tmp_path, cap
     with pytest.raises(KeyboardInterrupt):  # an answer of the process, which has begun
         future.result(timeout=60)
     assert capfd.readouterr() == ("", "")
+
+
+class SlowToArrive:
+    """Interrupts the process that unpickles it, as Ctrl-C does while a call's modules are imported."""
+
+    def __reduce__(self):
+        return _arrive, ()
+
+
+def _arrive():
+    os.kill(os.getpid(), signal.SIGINT)
+    return SlowToArrive()
+
+
+def test_an_interrupt_while_a_call_is_unpickled_keeps_it_from_beginning(tmp_path):
+    begun = tmp_path / "begun"
+    executor = LocalDaskExecutor("processes", num_workers=1)
+    with executor.start():
+        future = executor.submit(lambda arrived: begun.touch(), SlowToArrive())
+        with pytest.raises(KeyboardInterrupt):
+            future.result(timeout=30)
+    assert not begun.exists()
