@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from headrace.core.errors import FlowError
 from headrace.core.now import replaced
 from headrace.core.parameter import Parameter
+from headrace.core.signals import StateSignal
 from headrace.core.task import Task
 from headrace.engine.flow_runner import FlowRunner
 
@@ -30,12 +31,14 @@ def run(
     """Run a flow once, here and now, and return its state.
 
     The flow is not changed. Its schedule is not followed. The tasks that are replaced keep all else
-    that is theirs: their triggers, retries, mapping and handlers.
+    that is theirs: their triggers, retries, mapping and handlers. But what stands in is neither
+    stored nor cached, nor taken from a store or a cache: no later run takes it for the real thing.
 
     Args:
         flow: The flow.
         parameters: Values of its parameters, by name.
-        replace: What stands in for a task, by the task, or by its slug or its name. A function is
+        replace: What stands in for a task, by the task, or by its slug or its name; a task that
+            was called in the flow stands for all the copies that the calls have made. A function is
             called with the task's inputs, by keyword; an exception is raised; any other value is
             what the task returns.
         now: The time: one moment, or a function that is asked each time. With it, nothing waits:
@@ -70,7 +73,7 @@ def run(
 
 def _tasks_named(flow: Flow, key: Task[Any] | str) -> list[Task[Any]]:
     if isinstance(key, Task):
-        found = [key] if key in flow.tasks else []
+        found = [key] if key in flow.tasks else _copies(flow, key)
     else:
         found = [task for task, slug in flow.slugs.items() if key in (slug, task.name)]
         # A slug is one task's, whatever other tasks are called.
@@ -89,10 +92,16 @@ def _tasks_named(flow: Flow, key: Task[Any] | str) -> list[Task[Any]]:
     return found
 
 
+def _copies(flow: Flow, task: Task[Any]) -> list[Task[Any]]:
+    """Return the tasks of a flow that calls of this one have made: who imports it has no others."""
+    run = task.__dict__.get("run")
+    return [] if run is None else [each for each in flow.tasks if each.__dict__.get("run") is run]
+
+
 def _stand_in(task: Task[Any], given: Any) -> Task[Any]:
     twin = copy(task)
     # What stands in for a result is not to be found later where the task keeps its own.
-    twin.target = None
+    twin.target = twin.result = twin.cache_for = None
     twin.checkpoint = False
     twin.run = given if callable(given) and not _is_error(given) else _Giving(given)  # type: ignore[method-assign]
     return twin
@@ -109,6 +118,8 @@ class _Giving:
         self.given = given
 
     def __call__(self, **inputs: Any) -> Any:
+        if isinstance(self.given, StateSignal):
+            raise copy(self.given)  # it becomes a state, and no two task runs share one
         if isinstance(self.given, BaseException) or _is_error(self.given):
             raise self.given
         return self.given

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from headrace import Flow, Parameter, Task, context, task
+from headrace import Flow, Parameter, Task, context, signals, task
 from headrace.config import set_temporary_config
 from headrace.errors import FlowError, ParameterError
 from headrace.executors import LocalDaskExecutor
@@ -125,12 +125,46 @@ def test_a_task_that_is_not_there_is_named() -> None:
         run(flow, {"page": 1})
 
 
-def test_a_stand_ins_value_is_not_kept_where_the_task_keeps_its_own(tmp_path: Path) -> None:
-    kept = task(lambda: "real", name="kept", target="kept.pkl", result=LocalResult(str(tmp_path)))
-    with Flow("targets") as targets:
-        value = kept()
+def test_each_child_has_a_state_of_its_own() -> None:
+    for given in (signals.SKIP("not now"), signals.FAIL("no")):
+        state = run(flow, replace={"fetch": given, "save": 1})
+        children = state.result[pages].map_states
+        assert len({id(child) for child in children}) == 2
+        assert {child.message for child in children} == {given.state.message}
+
+
+def test_what_stands_in_is_never_taken_for_the_real_thing(tmp_path: Path) -> None:
+    calls = []
+
+    @task(result=LocalResult(dir=tmp_path), target="value.pkl")
+    def stored() -> str:
+        calls.append("stored")
+        return "real"
+
+    @task(cache_for=datetime.timedelta(hours=1), cache_key="a key of this test alone")
+    def cached() -> str:
+        calls.append("cached")
+        return "real"
+
+    with Flow("kept") as kept:
+        results = [stored(), cached()]
     with set_temporary_config({"flows.checkpointing": True}):
-        assert run(targets, replace={"kept": "fake"}).result[value].result == "fake"
-        assert not list(tmp_path.iterdir())
-        assert targets.run().result[value].result == "real"
-        assert run(targets, replace={"kept": "fake"}).result[value].result == "fake"
+        state = run(kept, replace={"stored": "fake", "cached": "fake"})
+        assert [state.result[each].result for each in results] == ["fake"] * 2
+        assert list(tmp_path.iterdir()) == []
+        state = kept.run()
+        assert [state.result[each].result for each in results] == ["real"] * 2
+        # Nor is the real one taken for what stands in.
+        state = run(kept, replace={"stored": "fake", "cached": "fake"})
+        assert [state.result[each].result for each in results] == ["fake"] * 2
+    assert sorted(calls) == ["cached", "stored"]
+
+
+def test_a_task_stands_for_all_that_its_calls_have_made() -> None:
+    with Flow("twice") as twice:
+        one, two = fetch(1), fetch(2)
+        amount = total([one, two])
+    state = run(twice, replace={fetch: lambda page: page * 100})
+    assert state.result[amount].result == 300
+    state = run(twice, replace={fetch: lambda page: page, two: 40})
+    assert state.result[amount].result == 41
