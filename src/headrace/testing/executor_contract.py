@@ -11,6 +11,7 @@ class TestMyExecutor(ExecutorContract):
 from __future__ import annotations
 
 import datetime
+import logging
 import threading
 import time
 from queue import Empty, SimpleQueue
@@ -21,12 +22,11 @@ import pytest
 from headrace import Flow, case, context, flatten, signals, task, triggers, unmapped
 from headrace.executors.base import Ended, Executor, Report, Submission
 from headrace.executors.local import LocalExecutor
-from headrace.states import Mapped, State
+from headrace.states import Cached, Mapped, State
+from headrace.testing.calls_contract import PATIENCE, CallsContract
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-PATIENCE = 30.0  #: seconds until what should come is given up
 
 
 def _double(x: int) -> int:
@@ -49,7 +49,7 @@ def _fail_with_all(payload: Any, *_rest: Any) -> None:
     raise ValueError(payload)
 
 
-class ExecutorContract:
+class ExecutorContract(CallsContract):
     """Tests of one executor. A subclass gives the fixture `executor`."""
 
     @pytest.fixture
@@ -200,6 +200,64 @@ class ExecutorContract:
         state = flow.run(executor=executor)
         assert type(state.result[slept]).__name__ == "TimedOut"
         assert time.monotonic() - begun < PATIENCE / 2
+
+    def test_two_runs_one_after_another(self, executor: Executor) -> None:
+        """An executor serves one flow run after another, with the same states."""
+        flow = contract_flow()
+        first, second = flow.run(executor=executor), flow.run(executor=executor)
+        assert _digest(first, flow) == _digest(second, flow)
+
+    def test_context_keys_go_where_the_tasks_go(self, executor: Executor) -> None:
+        """A task sees the run's keys, its own, and those that a user has set around the run."""
+
+        @task
+        def look(x: int) -> tuple[Any, ...]:
+            return context.flow_name, context.task_full_name, context.map_index, context.mine
+
+        with Flow("keys") as flow:
+            looked = look.map([5, 6])
+        with context(mine="around"):
+            state = flow.run(executor=executor)
+        assert [tuple(each) for each in state.result[looked].result] == [
+            ("keys", f"look[{n}]", n, "around") for n in range(2)
+        ]
+
+    def test_log_lines_arrive_in_the_runners_logs(self, executor: Executor) -> None:
+        """What a task logs is handled where the flow was run."""
+        seen: list[str] = []
+
+        @task
+        def says() -> None:
+            context.logger.warning("hello from %s", "the task")
+
+        class Keep(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                seen.append(record.getMessage())
+
+        with Flow("says") as flow:
+            says()
+        handler, logger = Keep(), logging.getLogger("headrace.says")
+        logger.addHandler(handler)
+        try:
+            flow.run(executor=executor)
+        finally:
+            logger.removeHandler(handler)
+        assert seen == ["hello from the task"]
+
+    def test_results_are_cached_for_later_runs(self, executor: Executor) -> None:
+        """A second run takes what the first has kept, wherever it was computed."""
+        key = f"contract-{time.monotonic_ns()}"
+
+        @task(cache_for=datetime.timedelta(hours=1), cache_key=key)
+        def now_in_ns() -> int:
+            return time.time_ns()
+
+        with Flow("cached") as flow:
+            cached = now_in_ns()
+        first, second = (flow.run(executor=executor).result[cached] for _ in range(2))
+        assert isinstance(first, Cached)
+        assert isinstance(second, Cached)
+        assert first.result == second.result
 
     def test_the_place_of_each_task_run_is_recorded(self, executor: Executor) -> None:
         """States say on which host and in which process they came about."""
