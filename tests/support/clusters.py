@@ -39,6 +39,8 @@ class Cluster:
             *(sys.executable, "-m", "distributed.cli.dask_worker", self.address),
             *("--host", "127.0.0.1", "--no-nanny", "--no-dashboard"),
             *("--nthreads", str(self._threads), "--memory-limit", "0"),
+            # One that is started when all is over finds no scheduler, and must not wait for ever.
+            *("--death-timeout", "20"),
         ]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
         worker = subprocess.Popen(
