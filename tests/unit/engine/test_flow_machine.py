@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -108,6 +109,54 @@ def test_all_ends_the_same_in_whatever_order(recipe: Any, seed: int) -> None:
     again = play(machine_of(flow), Random(seed + 1))
     assert first == again
     assert all(kind != "NoneType" for kind, _ in first.values())
+
+
+def play_with_losses(machine: FlowMachine, random: Random) -> dict[str, Any]:
+    """As `play`, but values of runs that have ended are lost now and then, and made anew."""
+    under_way: list[Command] = []
+    counts: dict[tuple[str, int], int] = {}
+    ended: list[Command] = []
+    losses = 20
+    while True:
+        while (not under_way or random.random() < 0.6) and (command := machine.take()) is not None:
+            key = (command.node.slug, command.child)
+            assert upstream_finished(command.node, command.child), f"{key} came too early"
+            assert command.decided is None
+            begin = machine.begin_state(command.node, command.child)
+            if not (isinstance(begin, Retrying) and begin.run_count == 0):
+                counts[key] = counts.get(key, 0) + 1
+            under_way.append(command)
+        if under_way:
+            done = under_way.pop(random.randrange(len(under_way)))
+            node, child = done.node, done.child
+            state, length, lengths = outcome(node, child, counts[node.slug, child])
+            machine.finish(node, child, state, length, lengths if child < 0 else None)
+            if isinstance(state, Success) and not isinstance(state, Skipped):
+                ended.append(done)
+        elif machine.next_due is not None:
+            machine.wake(NOW)
+        else:
+            break
+        if ended and losses and under_way and random.random() < 0.3:
+            losses -= 1
+            lost = ended.pop(random.randrange(len(ended)))
+            machine.reopen(lost.node, lost.child, Retrying("value lost", run_count=0))
+    assert machine.ready_count == 0
+    assert not list(machine.unfinished())
+    return {
+        node.slug: (
+            type(node.state).__name__,
+            None if node.children is None else [type(c).__name__ for c in node.children],
+        )
+        for node in machine.nodes.values()
+    }
+
+
+@given(recipes(), st.integers())
+def test_lost_values_that_are_made_anew_change_nothing(recipe: Any, seed: int) -> None:
+    # Without handlers, whatever is decided needs no command.
+    flow = build(tuple(replace(each, handler=None) for each in recipe))
+    assert play_with_losses(machine_of(flow), Random(seed)) == play(machine_of(flow), Random(seed))
 
 
 @given(recipes(), st.integers(0, 2**16), st.integers(0, 20))

@@ -72,6 +72,25 @@ def test_being_made_anew_counts_for_no_other_upstream(pipeline):
     assert names(machine) == ["c[1]"]
 
 
+def test_a_child_made_anew_while_its_siblings_are_open_tells_nobody_twice():
+    with Flow("open") as flow:
+        a = one.map([1, 2], task_args={"name": "a"})
+        b = one.map(a, task_args={"name": "b"})
+        one.map(a, b, task_args={"name": "c"})
+    machine, nodes = machine_of(flow)
+    constant = machine.take()
+    machine.finish(constant.node, NOT_A_CHILD, Success(result=[1, 2]), 2)
+    assert names(machine) == ["a[0]", "a[1]"]
+    machine.finish(nodes["a"], 1, Success())  # while a[0] is open, so a is not settled
+    assert names(machine) == ["b[1]"]
+    machine.reopen(nodes["a"], 1, lost())
+    assert names(machine) == ["a[1]"]
+    machine.finish(nodes["a"], 1, Success())
+    assert names(machine) == []  # c[1] still waits for b[1]
+    machine.finish(nodes["b"], 1, Success())
+    assert names(machine) == ["c[1]"]
+
+
 def test_a_run_whose_upstream_fails_when_it_is_made_anew_is_not_triggered(pipeline):
     machine, nodes = pipeline
     for child in range(3):
