@@ -182,8 +182,10 @@ KEYS: dict[str, Key] = {
     "home_dir": Key(
         DIRECTORY, "~/.headrace", "Where Headrace keeps config.toml and, by default, results."
     ),
+    "api_url": Key(STRING, "http://127.0.0.1:4200", "Where the server of tracked runs is."),
+    "api_key": Key(STRING, "", "The key to identify with at the server.", private=True),
     "backend": Key(_choice("server", "cloud"), "server", "What tracked runs report to."),
-    "cloud.api_key": Key(STRING, "", "The key that tracked runs identify with.", private=True),
+    "cloud.api_key": Key(STRING, "", "The key that is taken if `api_key` is empty.", private=True),
     "cloud.logging_heartbeat": Key(
         POSITIVE, 5, "How many seconds pass between two deliveries of a tracked run's logs."
     ),

@@ -71,6 +71,8 @@ class Settings(Section):
 
     if TYPE_CHECKING:
         home_dir: str
+        api_url: str
+        api_key: str
         backend: str
         cloud: CloudSection
         context: ContextSection

@@ -13,7 +13,11 @@ from headrace.core.errors import ConfigError
 PREFIX = "HEADRACE"
 
 #: Environment variables with a name of their own; the long name beats the short one.
-SHORT_NAMES = {"HEADRACE_HOME": "home_dir"}
+SHORT_NAMES = {
+    "HEADRACE_HOME": "home_dir",
+    "HEADRACE_API_URL": "api_url",
+    "HEADRACE_API_KEY": "api_key",
+}
 
 _REFERENCE = r"\$(?:\{([^${}]+)\}|(\w+))"
 #: A reference may lead to another one; a circle of them ends here.

@@ -1,0 +1,19 @@
+"""What the parts of the client have in common."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from headrace.client.transport import Transport
+
+
+class Resource:
+    """A part of the client: what can be asked about one kind of thing."""
+
+    _transport: Transport
+
+
+def path(*parts: Any) -> str:
+    """Return the path of these parts, quoted: names may hold slashes and blanks."""
+    return "".join(f"/{quote(str(part), safe='')}" for part in parts)
