@@ -22,22 +22,28 @@ class Target:
     aim: float | None = None
     #: The contender whose figure is the unit of both; without one they are in the case's unit.
     relative_to: str | None = None
+    #: Whether more is better, as of a rate.
+    at_least: bool = False
 
     def __str__(self) -> str:
         """Spell the target out, for a table."""
-        text = f"≤ {self.must:g}"
+        text = f"{'≥' if self.at_least else '≤'} {self.must:,.6g}"
         if self.relative_to is not None:
             text += f" × {self.relative_to}"
-        return text if self.aim is None else f"{text} (aim {self.aim:g})"
+        return text if self.aim is None else f"{text} (aim {self.aim:,.6g})"
 
     def verdict(self, figures: Mapping[str, float]) -> str:
         """Judge figures by contender: ``PASS``, ``PASS, aim met`` or ``MISS``."""
         figure = figures[HEADRACE]
         if self.relative_to is not None:
             figure /= figures[self.relative_to]
-        if figure > self.must:
+        if not self._reaches(figure, self.must):
             return "MISS"
-        return "PASS, aim met" if self.aim is not None and figure <= self.aim else "PASS"
+        met = self.aim is not None and self._reaches(figure, self.aim)
+        return "PASS, aim met" if met else "PASS"
+
+    def _reaches(self, figure: float, bound: float) -> bool:
+        return figure >= bound if self.at_least else figure <= bound
 
 
 @dataclass(frozen=True, kw_only=True)

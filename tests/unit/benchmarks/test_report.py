@@ -14,6 +14,8 @@ from benchmarks.report import HEADRACE, Target, as_markdown, rows_of, show, writ
         (Target(must=15, aim=8), {HEADRACE: 8.1}, "PASS"),
         (Target(must=1, relative_to="bare"), {HEADRACE: 9.0, "bare": 10.0}, "PASS"),
         (Target(must=1, relative_to="bare"), {HEADRACE: 11.0, "bare": 10.0}, "MISS"),
+        (Target(must=50_000, at_least=True), {HEADRACE: 50_000}, "PASS"),
+        (Target(must=50_000, at_least=True), {HEADRACE: 49_999}, "MISS"),
         (Target(must=1, aim=0.2, relative_to="bare"), {HEADRACE: 2, "bare": 10}, "PASS, aim met"),
     ],
 )
@@ -23,6 +25,7 @@ def test_a_target_judges_the_figure_or_its_ratio(target, figures, verdict):
 
 def test_targets_spell_themselves():
     assert str(Target(must=15, aim=8)) == "≤ 15 (aim 8)"
+    assert str(Target(must=50_000, at_least=True)) == "≥ 50,000"
     assert str(Target(must=1.1, relative_to="ideal")) == "≤ 1.1 × ideal"
 
 
