@@ -30,30 +30,11 @@ def save_flow(flow: Graph, fpath: str | os.PathLike[str] | None = None) -> str:
     Raises:
         SerializationError: If something in the flow cannot be pickled.
     """
-    import cloudpickle
-
     path = _path_of_name(flow.name) if fpath is None else os.path.abspath(os.fspath(fpath))
-    try:
-        data = cloudpickle.dumps(flow)
-    except (
-        Exception
-    ) as error:  # pickling runs code of every object in the flow, which raises anything
-        raise SerializationError(
-            f"{flow!r} cannot be saved, because something in it cannot be pickled: {error}. Make "
-            "such things (connections, locks, open files) inside the tasks that use them."
-        ) from error
+    data = flow_to_bytes_pickle(flow)
     if fpath is None:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-    # A file of the final name is always complete, even if this process ends while it writes.
-    part = f"{path}.{os.getpid()}.part"
-    try:
-        with open(part, "wb") as file:
-            file.write(data)
-        os.replace(part, path)
-    except BaseException:
-        if os.path.exists(part):
-            os.unlink(part)
-        raise
+    write_whole(path, data)
     return path
 
 
@@ -69,8 +50,6 @@ def load_flow(fpath: str | os.PathLike[str]) -> Any:
     Raises:
         FlowError: If there is no such file, or it cannot be read.
     """
-    import cloudpickle
-
     given = os.fspath(fpath)
     path = given if os.path.isfile(given) else _path_of_name(given)
     try:
@@ -82,12 +61,61 @@ def load_flow(fpath: str | os.PathLike[str]) -> Any:
             "first, with flow.save()."
         ) from error
     try:
-        return cloudpickle.loads(data)
-    except Exception as error:  # unpickling runs code of the file's author, which raises anything
-        raise FlowError(
-            f"The flow in {path} cannot be loaded: {error!r}. It has to be loaded where the "
-            "modules that it was built with can be imported."
+        return flow_from_bytes_pickle(data)
+    except FlowError as error:
+        raise FlowError(f"The flow in {path} cannot be loaded: {error}") from error
+
+
+def flow_to_bytes_pickle(flow: Graph) -> bytes:
+    """Pickle a flow, with the code that cannot be imported by name.
+
+    Raises:
+        SerializationError: If something in the flow cannot be pickled.
+    """
+    import cloudpickle
+
+    try:
+        data: bytes = cloudpickle.dumps(flow)
+    except Exception as error:  # pickling runs code of every object in the flow, which raises any
+        raise SerializationError(
+            f"{flow!r} cannot be saved, because something in it cannot be pickled: {error}. Make "
+            "such things (connections, locks, open files) inside the tasks that use them."
         ) from error
+    return data
+
+
+def flow_from_bytes_pickle(data: bytes) -> Any:
+    """Unpickle what `flow_to_bytes_pickle` gave. This runs code: trust the bytes.
+
+    Raises:
+        FlowError: If it cannot be unpickled here.
+    """
+    import cloudpickle
+
+    try:
+        return cloudpickle.loads(data)
+    except Exception as error:  # unpickling runs code of the pickle's author, which raises anything
+        raise FlowError(
+            f"{error!r}. It has to be loaded where the modules that it was built with can be "
+            "imported."
+        ) from error
+
+
+def write_whole(path: str, data: bytes) -> None:
+    """Write a file that appears whole or not at all, even if this process ends while it writes.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    part = f"{path}.{os.getpid()}.part"
+    try:
+        with open(part, "wb") as file:
+            file.write(data)
+        os.replace(part, path)
+    except BaseException:
+        if os.path.exists(part):
+            os.unlink(part)
+        raise
 
 
 def _path_of_name(name: str) -> str:

@@ -58,10 +58,12 @@ HeadraceError
 │   ├── NoHeadraceServer               something else answers at the address
 │   └── NotInTime (TimeoutError)       what was waited for has not come in time
 ├── NotJsonError (TypeError)           a value that is to be sent to the server is no JSON
+├── ServerError (RuntimeError)         a server cannot be started, or cannot be where it is to be
 ├── DatabaseError (RuntimeError)       the server's database cannot be used as asked
 │   ├── DatabaseBusy                   more waits to be written than it keeps up with: ask again later
 │   ├── DatabaseUnavailable            it cannot be reached, or did not say whether it has written
 │   └── DatabaseVersionError           its tables are not those of this version of Headrace
+├── ChannelError (RuntimeError)        a runner and its supervisor do not understand each other
 └── TransitionError (RuntimeError)     the engine was asked for a step that cannot follow
 ```
 """
@@ -393,6 +395,10 @@ class NotJsonError(HeadraceError, TypeError):
     """A value that is to be sent to the server has no JSON."""
 
 
+class ServerError(HeadraceError, RuntimeError):
+    """A server cannot be started as asked: its port is taken, its address open, its set-up wrong."""
+
+
 class DatabaseError(HeadraceError, RuntimeError):
     """The server's database cannot be used as asked."""
 
@@ -411,3 +417,7 @@ class DatabaseVersionError(DatabaseError):
 
 class TransitionError(HeadraceError, RuntimeError):
     """The engine was asked for a step that cannot follow the ones before: a fault of Headrace."""
+
+
+class ChannelError(HeadraceError, RuntimeError):
+    """A runner and its supervisor do not understand each other."""

@@ -51,7 +51,7 @@ def hash_value(value: object) -> str:
 
     stream = blake2b(digest_size=_DIGEST_BYTES)
     try:
-        _Writer(stream, []).write(value)
+        ContentWriter(stream, []).write(value)
     except Exception:  # noqa: BLE001 - pickling calls the value's own code, which may raise anything
         import os
 
@@ -59,8 +59,8 @@ def hash_value(value: object) -> str:
     return stream.hexdigest()
 
 
-class _Writer:
-    """Writes values to a hash.
+class ContentWriter:
+    """Writes values to a hash. A child may take classes and functions otherwise than by name.
 
     Args:
         stream: The hash.
@@ -94,6 +94,15 @@ class _Writer:
         finally:
             self._path.pop()
 
+    def part(self, stream: blake2b) -> ContentWriter:
+        """Return a writer to another hash, for what this one writes in parts."""
+        return ContentWriter(stream, self._path)
+
+    def require_name(self, value: Any) -> None:
+        """Write a class or a function as the name by which it can be imported."""
+        if not self._name(value):
+            raise _Unhashable(f"{value!r} cannot be found by its name")
+
     # -- the stream ---------------------------------------------------------------------------
 
     def _bytes(self, tag: str, content: bytes | memoryview) -> None:
@@ -121,7 +130,7 @@ class _Writer:
         digests: list[bytes] = []
         for value in values:
             stream = blake2b(digest_size=_DIGEST_BYTES)
-            _Writer(stream, self._path).write(value)
+            self.part(stream).write(value)
             digests.append(stream.digest())
         self._bytes(tag, b"".join(sorted(digests)))
 
@@ -134,11 +143,11 @@ class _Writer:
             self._unordered("dict", value.items())
         elif isinstance(value, (set, frozenset)):
             # A subclass too: pickle would store its members in the order they happen to have.
-            self._require_name(kind)
+            self.require_name(kind)
             self._unordered("set", value)
             self.write(getattr(value, "__dict__", None))
         elif issubclass(kind, type) or kind is FunctionType:
-            self._require_name(value)
+            self.require_name(value)
         elif not (self._numpy(kind, value) or self._pandas(value)):
             self._object(kind, value)
 
@@ -155,11 +164,6 @@ class _Writer:
         for value in values:
             self.write(value)
 
-    def _require_name(self, value: Any) -> None:
-        """Write a class or a function as the name by which it can be imported."""
-        if not self._name(value):
-            raise _Unhashable(f"{value!r} cannot be found by its name")
-
     def _name(self, value: Any) -> bool:
         module = getattr(value, "__module__", None) or "builtins"
         name = getattr(value, "__qualname__", "")
@@ -174,7 +178,7 @@ class _Writer:
     def _object(self, kind: type, value: Any) -> None:
         fields = getattr(kind, "__dataclass_fields__", None)
         if fields is not None and _is_plain_dataclass(kind):
-            self._require_name(kind)
+            self.require_name(kind)
             present = [(name, getattr(value, name)) for name in fields if hasattr(value, name)]
             self._unordered("dataclass", present)
             return

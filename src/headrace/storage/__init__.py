@@ -1,1 +1,12 @@
-"""Where the code of flows is kept."""
+"""Storages: where the code of flows is, so that a run elsewhere can load it.
+
+`flow.run()` does not look at them. Registration puts the flow into its storage and tells the server
+where it is; a run loads it from there.
+"""
+
+from headrace.storage.base import Storage as Storage
+
+from headrace.storage.local import Local as Local
+from headrace.storage.module import Module as Module
+from headrace.storage.rebuilding import get_default_storage_class as get_default_storage_class
+from headrace.storage.rebuilding import storage_from as storage_from
