@@ -192,6 +192,8 @@ class FlowRunner:
             scheduled_start_time=extras.pop("scheduled_start_time", None),
             date=extras.pop("date", None),
             checkpointing=bool(extras.pop("checkpointing", config.flows.checkpointing)),
+            running_with_backend=bool(extras.pop("running_with_backend", False)),
+            attempt=int(extras.pop("attempt", 1)),
             extras=extras,
             parent=below,
         )
