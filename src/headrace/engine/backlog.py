@@ -149,7 +149,9 @@ class Backlog:
                     break
                 entry = self._entries[0]
                 text = self._text(entry)
-                taken += [_Entry(1, len(each), bytes(each), 0) for each in split(b"[" + text + b"]")]
+                taken += [
+                    _Entry(1, len(each), bytes(each), 0) for each in split(b"[" + text + b"]")
+                ]
                 count, size = count + entry.count, size + entry.size + 1
                 self._drop_first()
             self._put_back(taken)

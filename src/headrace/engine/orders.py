@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from headrace.config.logging import get_logger
 from headrace.engine.tenancy import Tenancy
@@ -97,7 +97,7 @@ class Orders:
 
     # -- interrupts -----------------------------------------------------------------------------
 
-    def __enter__(self) -> Orders:
+    def __enter__(self) -> Self:
         """Have orders to end, and SIGTERM, raise `KeyboardInterrupt` in the main thread."""
         if threading.current_thread() is threading.main_thread():
             with self._lock:

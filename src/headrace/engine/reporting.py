@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from headrace.engine.channel import ORDERS, Orders, events_frame, read_orders
@@ -89,10 +90,8 @@ class Reporting:
         self._closing = True
         self._wake.set()
         self._sender.join(CLOSE_SECONDS)
-        try:
+        with suppress(OSError):  # the supervisor was faster
             self._sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # the supervisor was faster
         self._sock.close()
 
     # -- the thread that sends ----------------------------------------------------------------

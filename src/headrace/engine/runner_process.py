@@ -109,9 +109,7 @@ def _load(details: RunDetails) -> Flow:
         raise
     except BaseException as error:  # whatever the user's file raises, sys.exit() included
         error.__traceback__ = _own_frames(error.__traceback__)
-        get_logger().error(
-            "Flow %r could not be loaded:", details.flow_name, exc_info=error
-        )
+        get_logger().error("Flow %r could not be loaded:", details.flow_name, exc_info=error)
         raise StorageError(
             f"The code of flow {details.flow_name!r} raised {repr_of(error)} when it was loaded "
             f"from its storage ({details.storage.get('type', 'unknown')})."
