@@ -1,0 +1,175 @@
+"""The server put together: the only place that knows all of its parts."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import pkgutil
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib import import_module
+from typing import Any, Protocol
+
+from litestar import Litestar, Request, Router
+from litestar.connection import ASGIConnection
+from litestar.datastructures import MutableScopeHeaders, State
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.types import Message, Scope
+
+from headrace import __version__
+from headrace.core.errors import ServerError
+from headrace.server import api
+from headrace.server.db.database import Database
+from headrace.server.faults import handle
+from headrace.server.guard import caller_of, guard
+from headrace.server.parts import Parts
+from headrace.server.services.auth import Auth
+from headrace.server.services.hub import Hub
+from headrace.server.services.metrics import Metrics
+from headrace.server.settings import ServerSettings
+from headrace.wire.base import WIRE_HEADER, WIRE_VERSION
+
+_log = logging.getLogger("headrace.server")
+
+#: After how many seconds a service that has failed is started again.
+_RESTART_AFTER = 5.0
+
+
+class Service(Protocol):
+    """Something that the server does by itself, all the time."""
+
+    async def run(self, parts: Parts) -> None:
+        """Work until it is cancelled."""
+        ...
+
+
+def create_app(settings: ServerSettings, parts: Parts | None = None) -> Litestar:
+    """Make the application.
+
+    Args:
+        settings: How the server is set up.
+        parts: The parts, if they are open already; else they are opened when it starts, and closed
+            when it ends.
+
+    Returns:
+        The ASGI application.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        async with open_parts(settings) as opened:
+            app.state.parts = opened
+            yield
+
+    return Litestar(
+        route_handlers=_routes(),
+        lifespan=[] if parts is not None else [lifespan],
+        state=State({"parts": parts}),
+        guards=[guard],
+        dependencies={
+            "parts": Provide(_parts, sync_to_thread=False),
+            "caller": Provide(caller_of, sync_to_thread=False),
+        },
+        exception_handlers={Exception: handle},
+        before_send=[_count_and_mark],
+        request_max_body_size=settings.largest_body,
+        openapi_config=OpenAPIConfig(
+            title="Headrace",
+            version=__version__,
+            use_handler_docstrings=True,
+            openapi_router=Router("/api", route_handlers=[], opt={"needs": "open"}),
+            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+        ),
+        logging_config=None,
+    )
+
+
+@asynccontextmanager
+async def open_parts(settings: ServerSettings) -> AsyncIterator[Parts]:
+    """Open the database, bring its tables up to date, and start the services.
+
+    Raises:
+        DatabaseError: If the database cannot be used.
+        ServerError: If everybody could reach the server and nobody would have to say who they are.
+    """
+    async with AsyncExitStack() as stack:
+        url = settings.resolved_database_url
+        await asyncio.to_thread(_migrate, url)
+        database = Database.open(url)
+        stack.push_async_callback(database.close)
+        auth = Auth(database, settings)
+        stack.push_async_callback(auth.finish)
+        if not settings.is_loopback and not await auth.has_admin():
+            raise ServerError(
+                f"{settings.host} can be reached by other machines, and there is no admin key that "
+                f"would keep strangers out. Make one with `headrace auth create-key --local "
+                f"--scope admin`, or listen at 127.0.0.1."
+            )
+        hub = Hub()
+        stack.callback(hub.close)
+        parts = Parts(database=database, hub=hub, settings=settings, metrics=Metrics(), auth=auth)
+        running = [asyncio.create_task(_keep_running(name, parts)) for name in _services()]
+        stack.push_async_callback(_stop, running)
+        yield parts
+
+
+def _migrate(url: Any) -> None:
+    from headrace.server.db.database import make_engine, parse_url
+    from headrace.server.db.schema import metadata
+
+    engine = make_engine(parse_url(url), connections=1, writes=True)
+    metadata.create_all(engine)
+    engine.dispose()
+
+
+def _routes() -> list[Any]:
+    """Return what each module of `server.api` exports as `routes`."""
+    routes: list[Any] = []
+    for module in pkgutil.iter_modules(api.__path__, f"{api.__name__}."):
+        routes += import_module(module.name).routes
+    return routes
+
+
+def _services() -> list[str]:
+    return []
+
+
+async def _keep_running(name: str, parts: Parts) -> None:
+    """Run a service, and run it again if it fails: the others, and the API, go on."""
+    service: Service = import_module(name).service
+    while not parts.hub.is_closed:
+        try:
+            await service.run(parts)
+            return
+        except Exception:  # whatever it is, a server without its scheduler is no server
+            _log.exception("%s failed. It starts again in %s seconds.", name, _RESTART_AFTER)
+            await asyncio.sleep(_RESTART_AFTER)
+
+
+async def _stop(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _parts(state: State) -> Parts:
+    parts: Parts = state.parts
+    return parts
+
+
+_WIRE = str(WIRE_VERSION)
+
+
+async def _count_and_mark(message: Message, scope: Scope) -> None:
+    """Say in each answer which version of the messages this is, and count it."""
+    if message["type"] != "http.response.start" or scope["type"] != "http":
+        return
+    MutableScopeHeaders.from_message(message)[WIRE_HEADER] = _WIRE
+    app: Litestar = scope["litestar_app"]
+    handler = scope.get("route_handler")
+    route = scope.get("path_template") or "unknown"
+    parts: Parts = app.state.parts
+    parts.metrics.requests.labels(scope["method"], route, message["status"]).inc()
+    del handler

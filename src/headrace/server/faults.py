@@ -1,0 +1,88 @@
+"""What is answered when something cannot be done: always a `wire.base.Problem`."""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import Any
+
+import msgspec
+from litestar import MediaType, Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+
+from headrace.core.errors import DatabaseBusy, DatabaseUnavailable
+from headrace.server.problems import Refusal
+from headrace.wire.base import Problem
+
+_log = logging.getLogger("headrace.server")
+
+
+def answer(status: int, problem: Problem, headers: dict[str, str] | None = None) -> Response[bytes]:
+    """Make a response of a problem."""
+    return Response(
+        msgspec.json.encode(problem),
+        status_code=status,
+        media_type=MediaType.JSON,
+        headers=headers,
+    )
+
+
+def handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Turn whatever a handler raised into a problem; nothing of the server's inside is told."""
+    if isinstance(error, Refusal):
+        problem = Problem(code=error.code, message=error.message)
+        return answer(error.status, problem, error.headers)
+    if isinstance(error, DatabaseBusy):
+        return answer(503, Problem(code="busy", message=str(error)), {"retry-after": "1"})
+    if isinstance(error, DatabaseUnavailable):
+        problem = Problem(code="database_unavailable", message=str(error))
+        return answer(503, problem, {"retry-after": "1"})
+    if isinstance(error, ValidationException):
+        return answer(400, _invalid(error))
+    if isinstance(error, HTTPException) and error.status_code < 500:
+        return answer(error.status_code, _refused(request, error))
+    _log.error("%s %s failed.", request.method, request.url.path, exc_info=error)
+    problem = Problem(
+        code="internal",
+        message="The server failed to answer this: a fault of its own. Its log says more.",
+    )
+    return answer(500, problem)
+
+
+def _invalid(error: ValidationException) -> Problem:
+    """Say which fields are wrong, by their names."""
+    found = error.extra if isinstance(error.extra, list) else []
+    parts = []
+    for entry in found:
+        key, message = entry.get("key", ""), entry.get("message", "")
+        parts.append(f"{key}: {message}" if key and key != "data" else message)
+    text = "; ".join(parts) or error.detail
+    return Problem(code="invalid", message=f"The request is not valid: {_plain(text)}.")
+
+
+def _refused(request: Request[Any, Any, Any], error: HTTPException) -> Problem:
+    method, path = request.method, request.url.path
+    if error.status_code == 404:
+        return Problem(
+            code="no_such_route",
+            message=f"This server has no {path}. What it has is in /api/openapi.json.",
+        )
+    if error.status_code == 405:
+        return Problem(
+            code="method_not_allowed",
+            message=f"{path} cannot be asked with {method}. What can is in /api/openapi.json.",
+        )
+    if error.status_code == 413:
+        bound = request.app.request_max_body_size
+        return Problem(
+            code="too_large",
+            message=f"The body of {method} {path} is larger than this server's bound of {bound} "
+            f"bytes. Send less at once, or store the value elsewhere and send where it is.",
+        )
+    return Problem(code="invalid", message=f"The request is not valid: {_plain(error.detail)}.")
+
+
+def _plain(text: str) -> str:
+    """Take out of msgspec's messages what says nothing to a client."""
+    text = re.sub(r" - at `\$\.?([^`]+)`", r" in `\1`", text)
+    return text.removesuffix(".")

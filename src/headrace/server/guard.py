@@ -1,0 +1,75 @@
+"""Lets requests through to their handlers, or not: which version they speak, who sends them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Request
+from litestar.connection import ASGIConnection
+from litestar.handlers.base import BaseRouteHandler
+
+from headrace.server.callers import Caller
+from headrace.server.parts import Parts
+from headrace.server.problems import Refusal
+from headrace.wire.base import WIRE_HEADER, WIRE_VERSION
+
+_ROUTE_NEEDS = {
+    "read": "reading",
+    "run": "the process of this flow run, or an agent",
+    "agent": "an agent",
+    "user": "a user",
+    "admin": "an admin",
+}
+
+
+async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Refuse a request that its route is not for; note who sends the others.
+
+    Raises:
+        Refusal: If it speaks another version, or its sender may not.
+    """
+    check_wire(connection.headers.get(WIRE_HEADER))
+    need: str = handler.opt["needs"]
+    if need == "open":
+        return
+    parts: Parts = connection.app.state.parts
+    address = connection.client.host if connection.client is not None else "unknown"
+    caller = await parts.auth.caller(connection.headers.get("authorization"), address)
+    if not caller.may(need, connection.path_params.get("run_id")):
+        raise Refusal(403, "not_allowed", _refused(caller, need))
+    connection.scope["state"]["caller"] = caller
+
+
+def check_wire(version: str | None) -> None:
+    """Refuse another version of the messages; who names none is taken to speak this one.
+
+    Raises:
+        Refusal: If the version is another one.
+    """
+    if version is None or version == str(WIRE_VERSION):
+        return
+    if version.isdecimal() and int(version) > WIRE_VERSION:
+        side = "Upgrade the server, or use a client of its version"
+    else:
+        side = "Upgrade the client"
+    raise Refusal(
+        426,
+        "version_mismatch",
+        f"The client speaks version {version} of the messages and this server version "
+        f"{WIRE_VERSION}. {side}: pip install --upgrade headrace.",
+    )
+
+
+def caller_of(request: Request[Any, Any, Any]) -> Caller:
+    """Return who sent a request; for handlers that take `caller: Caller`."""
+    caller: Caller = request.scope["state"]["caller"]
+    return caller
+
+
+def _refused(caller: Caller, need: str) -> str:
+    if caller.scope == "run":
+        return "A run's token writes and reads its own flow run, and nothing else."
+    return (
+        f"The key {caller.name!r} has the scope {caller.scope!r}, and this is for "
+        f"{_ROUTE_NEEDS[need]}. Use a key of a wider scope: `headrace auth create-key --scope …`."
+    )
