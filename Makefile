@@ -29,7 +29,7 @@ env-demo:
 dot:
 	@command -v dot >/dev/null || tools/system.sh graphviz || echo "going on without graphviz's dot" >&2
 
-demo: env-demo dot  ## Run the example flow on each executor and write its report and plot
+demo: env-demo dot  ## Run the example flow on each executor, then tracked by a server (ARGS=--keep leaves it running)
 	@$(PY) -m examples $(ARGS)
 
 test: env dot  ## Run every test

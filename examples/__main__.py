@@ -1,7 +1,9 @@
-"""The demo: the flow of `examples/flights.py`, on each executor. `make demo` runs it.
+"""The demo: the flow of `examples/flights.py`, on each executor, then tracked by a server.
+
+`make demo` runs it, and `make demo ARGS=--keep` leaves the server running.
 
 python -m examples
-python -m examples --executor threads --months 1 2 3
+python -m examples --executor threads --months 1 2 3 --no-server
 """
 
 from __future__ import annotations
@@ -17,11 +19,13 @@ from typing import NamedTuple
 
 from rich.console import Console
 from rich.markdown import Markdown
+from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
-from examples import flights
+from examples import flights, tracked_demo
 from headrace import config
+from headrace.core.errors import ClientError
 from headrace.executors import DaskExecutor, Executor, LocalDaskExecutor, LocalExecutor
 from headrace.states import State
 
@@ -65,9 +69,11 @@ PLACES = {
 def main() -> int:
     """Run the demo and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m examples", description=__doc__)
-    parser.add_argument("--executor", nargs="+", choices=PLACES, default=list(PLACES))
+    parser.add_argument("--executor", nargs="*", choices=PLACES, default=list(PLACES))
     parser.add_argument("--months", nargs="+", type=int, default=list(range(1, 13)))
-    parser.add_argument("--folder", default="demo-output")
+    parser.add_argument("--folder", type=Path, default=Path("demo-output"))
+    parser.add_argument("--no-server", action="store_true", help="run it on executors only")
+    parser.add_argument("--keep", action="store_true", help="leave server and agent running")
     arguments = parser.parse_args()
     config.logging.level = "WARNING"
 
@@ -77,24 +83,30 @@ def main() -> int:
     console.print("       -> write_table, write_report, draw\n")
     prepare()
 
-    console.print("[bold]The same flow on each executor[/]\n")
     tables: set[str] = set()
-    for name in arguments.executor:
-        state = run(PLACES[name], arguments.months, arguments.folder)
-        if not state.is_successful():
-            console.print(f"The flow run ended as {state!r}; the lines above say why.")
-            return 1
-        tables.add(state.result[flights.csv].result.read_text(encoding="utf-8"))
-    console.print()
-    if len(tables) > 1:
-        console.print("[red]The executors did not give the same numbers.[/]")
-        return 1
-    if len(arguments.executor) > 1:
+    if arguments.executor:
+        console.print("[bold]The same flow on each executor[/]\n")
+        for name in arguments.executor:
+            state = run(PLACES[name], arguments.months, arguments.folder)
+            if not state.is_successful():
+                console.print(f"The flow run ended as {state!r}; the lines above say why.")
+                return 1
+            tables.add((arguments.folder / "flights.csv").read_text(encoding="utf-8"))
+        console.print()
+    if len(arguments.executor) > 1 and len(tables) == 1:
         console.print(
             "Each gave the same numbers, down to the last digit. The times include starting"
         )
         console.print("the workers, which a job as small as this one does not make up for.\n")
-    show(state, arguments.folder)
+    if not arguments.no_server:
+        console.print("[bold]The same flow, registered with a server and run by an agent[/]\n")
+        if not run_tracked(arguments.months, arguments.folder, keep=arguments.keep):
+            return 1
+        tables.add((arguments.folder / "flights.csv").read_text(encoding="utf-8"))
+    if len(tables) > 1:
+        console.print("[red]Not all runs gave the same numbers.[/]")
+        return 1
+    show(arguments.folder)
     return 0
 
 
@@ -106,28 +118,48 @@ def prepare() -> None:
     import matplotlib.figure  # noqa: F401 - which takes a while
 
 
-def run(place: Place, months: list[int], folder: str) -> State:
+def run(place: Place, months: list[int], folder: Path) -> State:
     """Run the flow there, and say how long it took, with the start of the workers."""
     console.print(f"  {place.code:32}{place.what:52}", end="")
     begun = time.perf_counter()
     state = flights.flow.run(
-        months=months, folder=folder, executor=place.make(), run_on_schedule=False
+        months=months, folder=str(folder), executor=place.make(), run_on_schedule=False
     )
     console.print(f"{time.perf_counter() - begun:6.1f} s")
     return state
 
 
-def show(state: State, folder: str) -> None:
+def run_tracked(months: list[int], folder: Path, *, keep: bool) -> bool:
+    """Run the flow through a server and an agent, and tell whether it succeeded."""
+    begun = time.perf_counter()
+    # What is drawn from is what this run has written, and no other.
+    (folder / "flights.csv").unlink(missing_ok=True)
+    # The agent starts the run in a directory of its own.
+    parameters = {"months": months, "folder": str(folder.resolve())}
+    try:
+        done = tracked_demo.run(console, Path(flights.__file__), parameters, keep=keep)
+    except (tracked_demo.DemoError, ClientError) as error:
+        console.print(f"[red]{escape(str(error))}[/]", soft_wrap=True)
+        return False
+    if done.state != "Success":
+        console.print(f"The flow run ended as {done.state}: {escape(done.message)}")
+        return False
+    after = "" if keep else ", and everything was taken down again"
+    console.print(f"\nIt took {time.perf_counter() - begun:.1f} s in all{after}.\n")
+    return True
+
+
+def show(folder: Path) -> None:
     """Show the report, where things are, and what to try next."""
-    report = state.result[flights.report].result.read_text(encoding="utf-8")
+    report = (folder / "flights.md").read_text(encoding="utf-8")
     console.print(Padding(Markdown(report), (0, 2)))
     console.print("\n[bold]Where things are[/]\n")
     places = Table.grid(padding=(0, 2, 0, 0))
-    places.add_row("", "report", str(state.result[flights.report].result))
-    places.add_row("", "table", str(state.result[flights.csv].result))
-    places.add_row("", "picture", str(state.result[flights.plot].result))
+    places.add_row("", "report", str(folder / "flights.md"))
+    places.add_row("", "table", str(folder / "flights.csv"))
+    places.add_row("", "picture", str(folder / "flights.png"))
     if shutil.which("dot"):
-        graph = Path(folder) / "flights-graph.svg"
+        graph = folder / "flights-graph.svg"
         flights.flow.visualize(filename=graph)
         places.add_row("", "graph", str(graph))
     console.print(places)
@@ -140,6 +172,7 @@ def show(state: State, folder: str) -> None:
         "run examples/flights.py --param 'months=[6, 7]'": "two months of it, with its progress",
         "run examples/weather.py": "retries, a resource, a branch on the data's quality",
         "run examples/life_expectancy.py --executor threads": "142 countries, and where lives became shorter",
+        "dev examples/weather.py": "a server, an agent and the flow, run anew at each change",
         "visualize examples/weather.py --output weather.svg": "what a flow looks like",
     }.items():
         console.print(f"  {headrace} {command}", soft_wrap=True)

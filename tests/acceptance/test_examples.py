@@ -29,7 +29,9 @@ from headrace.states import Skipped, State, TriggerFailed
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
-NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py") if path.stem != "__main__")
+#: What runs the examples, and is none itself.
+DEMO = {"__main__", "tracked_demo"}
+NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py") if path.stem not in DEMO)
 
 
 @pytest.fixture(scope="module")
@@ -303,7 +305,7 @@ def test_each_example_is_tested() -> None:
 
 
 def test_the_demo(tmp_path: Path) -> None:
-    options = ["--executor", "local", "threads", "--months", "9"]
+    options = ["--executor", "local", "threads", "--months", "9", "--no-server"]
     run = subprocess.run(
         [sys.executable, "-m", "examples", *options, "--folder", str(tmp_path / "out")],
         cwd=ROOT,
