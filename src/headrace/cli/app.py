@@ -5,47 +5,28 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Sequence
-from importlib import import_module
 from typing import TextIO
 
 import click
 
 from headrace.cli.exit_codes import INTERRUPTED, NOTHING_RAN
 from headrace.cli.failures import UserCodeFailed
+from headrace.cli.groups import LazyGroup
 from headrace.core.errors import HeadraceError
 
 #: The module of each command, which is imported when the command is asked for.
 _COMMANDS = {
     "run": "headrace.cli.commands.run",
+    "project": "headrace.cli.commands.project",
+    "flow": "headrace.cli.commands.flow",
+    "flow-run": "headrace.cli.commands.flow_run",
+    "task-run": "headrace.cli.commands.task_run",
+    "agent": "headrace.cli.commands.agent",
+    "auth": "headrace.cli.commands.auth",
     "visualize": "headrace.cli.commands.visualize",
     "config": "headrace.cli.commands.config",
     "version": "headrace.cli.commands.version",
 }
-
-
-class _LazyGroup(click.Group):
-    """A group whose commands are imported one by one: `headrace version` needs no other."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        command: click.Command = import_module(_COMMANDS[cmd_name]).command
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        name = args[0]
-        if name not in _COMMANDS and not name.startswith("-"):
-            import difflib
-
-            close = difflib.get_close_matches(name, _COMMANDS, n=1)
-            hint = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(_COMMANDS)}."
-            raise click.UsageError(f"There is no command {name!r}. {hint}", ctx)
-        return super().resolve_command(ctx, args)
 
 
 def _print_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
@@ -63,13 +44,16 @@ Flows of tasks in plain Python.
 Examples:
   headrace run etl.py
   headrace run etl.py --param day=2024-01-31 --executor threads
+  headrace run --project etl --name nightly --watch
+  headrace flow-run list
   headrace visualize etl.py --output etl.svg
   headrace config
 """
 
 
 @click.group(
-    cls=_LazyGroup,
+    cls=LazyGroup,
+    commands=_COMMANDS,
     help=_HELP,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from headrace.client.bodies import values
+from headrace.client.patience import PATIENCE, patiently
 from headrace.client.resource import Resource, path
 from headrace.client.run_config import described
-from headrace.core.errors import NotInTime, ServerUnreachable
+from headrace.core.errors import NotInTime
 from headrace.wire.flow_runs import (
     CreatedFlowRun,
     CreateFlowRun,
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
 
 #: For how many seconds the server is asked to hold back its answer to "has it changed?".
 _LONG_POLL = 25.0
-#: For how many seconds a server that is away is waited for.
-PATIENCE = 60.0
 
 
 class FlowRuns(Resource):
@@ -245,7 +245,6 @@ class FlowRuns(Resource):
         """
         end = None if timeout is None else time.monotonic() + timeout
         run = self.get_flow_run(flow_run_id)
-        silent_until: float | None = None
         while not run.is_finished:
             left = _LONG_POLL if end is None else min(_LONG_POLL, end - time.monotonic())
             if left <= 0:
@@ -253,13 +252,6 @@ class FlowRuns(Resource):
                     f"The flow run {run.name!r} ({run.id}) is not over after {timeout:g} s: it is "
                     f"{run.state}. {run.waiting.reason if run.waiting else run.message}".rstrip()
                 )
-            try:
-                run = self.next_flow_run_state(flow_run_id, run.state, left)
-                silent_until = None
-            except ServerUnreachable:
-                now = time.monotonic()
-                silent_until = silent_until or now + patience
-                if now >= silent_until:
-                    raise
-                time.sleep(min(1.0, patience))
+            ask = partial(self.next_flow_run_state, flow_run_id, run.state, left)
+            run = patiently(ask, patience)
         return run

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
+from functools import partial
 
-from headrace.client.flow_runs import PATIENCE
+from headrace.client.patience import PATIENCE, patiently
 from headrace.client.resource import Resource, path
-from headrace.core.errors import ServerUnreachable
 from headrace.wire.logs import Log, LogPage
 
 _LONG_POLL = 25.0
@@ -63,24 +62,12 @@ class Logs(Resource):
             patience: When following, how many seconds a server that was reached may be away.
         """
         after: str | None = None
-        silent_until: float | None = None
         while True:
-            try:
-                page = self.log_page(
-                    flow_run_id,
-                    after=after,
-                    level=level,
-                    task=task,
-                    wait=_LONG_POLL if follow and after is not None else None,
-                )
-            except ServerUnreachable:
-                now = time.monotonic()
-                silent_until = silent_until or now + patience
-                if not follow or after is None or now >= silent_until:
-                    raise
-                time.sleep(min(1.0, patience))
-                continue
-            silent_until = None
+            wait = _LONG_POLL if follow and after is not None else None
+            ask = partial(
+                self.log_page, flow_run_id, after=after, level=level, task=task, wait=wait
+            )
+            page = patiently(ask, patience) if wait is not None else ask()
             yield from page.items
             if not page.items and (page.is_finished or not follow):
                 return

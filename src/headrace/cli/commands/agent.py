@@ -1,0 +1,26 @@
+"""`headrace agent`: what deploys flow runs."""
+
+from __future__ import annotations
+
+import click
+
+from headrace.cli.groups import LazyGroup
+
+#: The module of each command, which is imported when the command is asked for.
+_COMMANDS = {
+    "list": "headrace.cli.commands.agent_list",
+    "forget": "headrace.cli.commands.agent_list:forget",
+}
+
+_HELP = """\
+Agents, which deploy flow runs.
+
+They ask the server for flow runs that match their labels.
+
+\b
+Examples:
+  headrace agent list
+  headrace agent list --json
+"""
+
+command = click.group("agent", cls=LazyGroup, commands=_COMMANDS, help=_HELP)(lambda: None)

@@ -1,0 +1,105 @@
+"""Tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import click
+
+from headrace.cli.wording import style_of
+
+json_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON, for programs."
+)
+
+
+def print_json(value: Any) -> None:
+    """Print messages, or plain data, as JSON."""
+    import msgspec
+
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
+
+
+def print_json_line(value: Any) -> None:
+    """Print plain data as one line of JSON, at once."""
+    import msgspec
+
+    click.echo(msgspec.json.encode(value))
+    sys.stdout.flush()
+
+
+def said_done(sentence: str, value: Any, as_json: bool) -> None:
+    """Say what was done: in a sentence, or as JSON."""
+    if as_json:
+        print_json(value)
+    else:
+        click.echo(sentence)
+
+
+def print_table(
+    titles: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    nothing: str,
+    styled: str | None = "state",
+) -> None:
+    """Print a table; aligned plain text where nobody looks.
+
+    Args:
+        titles: The titles of the columns.
+        rows: The cells of each row, as text.
+        nothing: What is said, to people only, if there are no rows.
+        styled: The title of the column with states, which has their colours.
+    """
+    cells = [[_shown(cell) for cell in row] for row in rows]
+    if not cells:
+        # Standard output stays empty for programs that count lines.
+        click.echo(nothing, err=True)
+        return
+    if sys.stdout.isatty():
+        _print_rich(titles, cells, styled)
+        return
+    lines = [[title.upper() for title in titles], *cells]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(titles))]
+    for line in lines:
+        padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        click.echo("  ".join(padded).rstrip())
+
+
+def print_fields(fields: Iterable[tuple[str, Any]]) -> None:
+    """Print names and values below each other; those with no value are left out."""
+    shown = [(name, _shown(value)) for name, value in fields if value not in (None, "", [], {})]
+    width = max((len(name) for name, _ in shown), default=0)
+    for name, value in shown:
+        text = click.style(value, fg=style_of(value)) if name == "state" else value
+        click.echo(f"{click.style(name.ljust(width), dim=True)}  {text}")
+
+
+def _print_rich(titles: Sequence[str], cells: list[list[str]], styled: str | None) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for title in titles:
+        table.add_column(title, overflow="fold")
+    for line in cells:
+        table.add_row(
+            *(
+                Text(cell, style=style_of(cell) if title == styled else "")
+                for title, cell in zip(titles, line, strict=True)
+            )
+        )
+    Console().print(table)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict | list):
+        import msgspec
+
+        value = msgspec.json.encode(value).decode()
+    text = "" if value is None else str(value)
+    # A terminal's control characters in a name, or a line's end in a message, would break the table.
+    return "".join(c if c.isprintable() else " " for c in text)

@@ -1,0 +1,112 @@
+"""What commands that ask the server have in common: the client, and finding what is meant."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from headrace.core.errors import NotFound
+
+if TYPE_CHECKING:
+    from headrace.client import Client
+    from headrace.wire.flow_runs import FlowRun
+    from headrace.wire.flows import Flow
+
+#: Among so many of the newest flow runs a name, or the beginning of an id, is looked for.
+_LOOKED_AT = 500
+#: An id, with dashes or without, whole or its beginning.
+_ID = re.compile(r"[0-9a-f][0-9a-f-]{5,35}")
+
+project_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
+    "--project", metavar="NAME", help="Only of this project."
+)
+yes_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
+    "-y", "--yes", is_flag=True, help="Do not ask."
+)
+
+
+def the_client() -> Client:
+    """Return a client of the server that the settings name."""
+    from headrace.client import Client
+
+    return Client()
+
+
+def find_flow_run(client: Client, text: str) -> FlowRun:
+    """Return the flow run that an id, the beginning of one, or a name means.
+
+    Raises:
+        ClickException: If there is none, or several.
+    """
+    if _ID.fullmatch(text):
+        try:
+            return client.get_flow_run(text)
+        except NotFound:
+            if len(text.replace("-", "")) >= 32:
+                raise
+    runs = client.flow_runs(limit=_LOOKED_AT)
+    found = [run for run in runs if run.name == text]
+    if not found and _ID.fullmatch(text):
+        found = [run for run in runs if run.id.startswith(text)]
+    if len(found) > 1:
+        raise click.ClickException(
+            f"{len(found)} flow runs are called {text!r}. Name one by its id: "
+            f"{', '.join(run.id for run in found[:5])}{', …' if len(found) > 5 else ''}."
+        )
+    if not found:
+        raise click.ClickException(
+            f"There is no flow run {text!r}.{close_to(text, (run.name for run in runs))} "
+            "List them: headrace flow-run list"
+        )
+    return found[0]
+
+
+def find_flow_version(client: Client, text: str, project: str | None) -> Flow:
+    """Return the flow that a name means, in its current version, or the version of an id.
+
+    Raises:
+        ClickException: If there is none, or several.
+    """
+    if len(text) >= 32 and _ID.fullmatch(text):
+        return client.get_flow(text)
+    found = client.flows(project, text)
+    if len(found) > 1:
+        raise click.ClickException(
+            f"There are flows {text!r} in {len(found)} projects. Choose one with --project: "
+            f"{', '.join(repr(flow.project_name) for flow in found)}."
+        )
+    if found:
+        return client.get_flow(found[0].id)
+    where = f" in the project {project!r}" if project else ""
+    hint = close_to(text, {flow.name for flow in client.flows(project)})
+    if not hint and client.flows(project, text, archived=True):
+        hint = " All its versions are archived."
+    raise click.ClickException(
+        f"There is no flow {text!r}{where}.{hint} List them: headrace flow list"
+    )
+
+
+def close_to(name: str, known: Iterable[str]) -> str:
+    """Return " Did you mean ...?" or, if nothing is alike, an empty string."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def agreed(question: str, yes: bool) -> None:
+    """Ask before something that cannot be undone, unless it was agreed to already.
+
+    Raises:
+        ClickException: If nobody can be asked.
+        Abort: If the answer is no.
+    """
+    if yes:
+        return
+    import sys
+
+    if not sys.stdin.isatty():
+        raise click.ClickException(f"{question} Say so with --yes.")
+    click.confirm(question, abort=True, err=True)
