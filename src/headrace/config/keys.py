@@ -170,6 +170,7 @@ def _choice(*names: str) -> Kind:
 BOOLEAN = Kind("true or false", _boolean)
 STRING = Kind("a string", _string)
 DIRECTORY = Kind("the path of a directory", _directory)
+NUMBER = Kind("a number of seconds, 0 or more", _number)
 POSITIVE = Kind("a number of seconds above 0", _positive)
 COUNT = Kind("a whole number, 0 or more (or false for 0)", _count)
 TIMEOUT = Kind("a number of seconds above 0 (or false for none)", _timeout)
@@ -222,6 +223,32 @@ KEYS: dict[str, Key] = {
     ),
     "logging.extra_loggers": Key(
         STRINGS, (), "Names of other loggers that are shown like Headrace's own."
+    ),
+    "runs.activation_timeout": Key(
+        POSITIVE,
+        120,
+        "How many seconds the process of a tracked run tries to reach the server before it gives up.",
+    ),
+    "runs.cancel_grace": Key(
+        NUMBER,
+        30,
+        "How many seconds a cancelled run has to end by itself before its process gets SIGTERM.",
+    ),
+    "runs.term_grace": Key(
+        NUMBER, 10, "How many seconds after SIGTERM a run's processes are killed."
+    ),
+    "runs.flush_timeout": Key(
+        NUMBER,
+        60,
+        "How many seconds the process of a tracked run waits at its end for a server that is away.",
+    ),
+    "runs.output_limit": Key(
+        COUNT, 5_000_000, "How many bytes of a tracked run's stdout, and of its stderr, are kept."
+    ),
+    "runs.memory_limit": Key(
+        COUNT,
+        32_000_000,
+        "How many bytes of undelivered events a tracked run keeps in memory, and not just on disk.",
     ),
     "tasks.defaults.max_retries": Key(
         COUNT, 0, "How often a task that does not say is run again after a failure."

@@ -57,6 +57,17 @@ class LoggingSection(Section):
     extra_loggers: list[str]
 
 
+class RunsSection(Section):
+    """`runs`: how patient the process of a tracked run is, and how much it keeps."""
+
+    activation_timeout: float
+    cancel_grace: float
+    term_grace: float
+    flush_timeout: float
+    output_limit: int
+    memory_limit: int
+
+
 class TaskDefaultsSection(Section):
     """`tasks.defaults`: what tasks have that do not say otherwise."""
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         ContextSection,
         FlowsSection,
         LoggingSection,
+        RunsSection,
         TasksSection,
     )
 
@@ -78,6 +79,7 @@ class Settings(Section):
         context: ContextSection
         flows: FlowsSection
         logging: LoggingSection
+        runs: RunsSection
         tasks: TasksSection
 
     def __init__(self) -> None:
