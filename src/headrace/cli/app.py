@@ -23,6 +23,7 @@ _COMMANDS = {
     "task-run": "headrace.cli.commands.task_run",
     "agent": "headrace.cli.commands.agent",
     "auth": "headrace.cli.commands.auth",
+    "server": "headrace.cli.commands.server",
     "visualize": "headrace.cli.commands.visualize",
     "config": "headrace.cli.commands.config",
     "version": "headrace.cli.commands.version",

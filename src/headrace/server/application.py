@@ -22,8 +22,10 @@ from headrace import __version__
 from headrace.core.errors import ServerError
 from headrace.server import api
 from headrace.server.db.database import Database
+from headrace.server.db.migrate import prepare
 from headrace.server.faults import handle
 from headrace.server.guard import caller_of, guard
+from headrace.server.lock import alone_with
 from headrace.server.parts import Parts
 from headrace.server.services.auth import Auth
 from headrace.server.services.hub import Hub
@@ -43,6 +45,15 @@ class Service(Protocol):
     async def run(self, parts: Parts) -> None:
         """Work until it is cancelled."""
         ...
+
+
+class _OnlyTheSchema(Router):
+    """Takes the schema's route, and not the page that Litestar shows for all others below it."""
+
+    def register(self, value: Any) -> Any:
+        if "/openapi.json" in getattr(value, "paths", ()):
+            return super().register(value)
+        return []
 
 
 def create_app(settings: ServerSettings, parts: Parts | None = None) -> Litestar:
@@ -79,7 +90,7 @@ def create_app(settings: ServerSettings, parts: Parts | None = None) -> Litestar
             title="Headrace",
             version=__version__,
             use_handler_docstrings=True,
-            openapi_router=Router("/api", route_handlers=[], opt={"needs": "open"}),
+            openapi_router=_OnlyTheSchema("/api", route_handlers=[], opt={"needs": "open"}),
             render_plugins=[JsonRenderPlugin(path="/openapi.json")],
         ),
         logging_config=None,
@@ -95,8 +106,9 @@ async def open_parts(settings: ServerSettings) -> AsyncIterator[Parts]:
         ServerError: If everybody could reach the server and nobody would have to say who they are.
     """
     async with AsyncExitStack() as stack:
-        url = settings.resolved_database_url
-        await asyncio.to_thread(_migrate, url)
+        url = settings.database
+        stack.enter_context(alone_with(url))
+        await asyncio.to_thread(prepare, url)
         database = Database.open(url)
         stack.push_async_callback(database.close)
         auth = Auth(database, settings)
@@ -113,15 +125,6 @@ async def open_parts(settings: ServerSettings) -> AsyncIterator[Parts]:
         running = [asyncio.create_task(_keep_running(name, parts)) for name in _services()]
         stack.push_async_callback(_stop, running)
         yield parts
-
-
-def _migrate(url: Any) -> None:
-    from headrace.server.db.database import make_engine, parse_url
-    from headrace.server.db.schema import metadata
-
-    engine = make_engine(parse_url(url), connections=1, writes=True)
-    metadata.create_all(engine)
-    engine.dispose()
 
 
 def _routes() -> list[Any]:
@@ -168,8 +171,8 @@ async def _count_and_mark(message: Message, scope: Scope) -> None:
         return
     MutableScopeHeaders.from_message(message)[WIRE_HEADER] = _WIRE
     app: Litestar = scope["litestar_app"]
-    handler = scope.get("route_handler")
-    route = scope.get("path_template") or "unknown"
     parts: Parts = app.state.parts
-    parts.metrics.requests.labels(scope["method"], route, message["status"]).inc()
-    del handler
+    route = scope.get("path_template") or "unknown"
+    parts.metrics.count(
+        scope["method"], route, message["status"], scope.get("state", {}).get("began")
+    )

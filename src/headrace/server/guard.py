@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from litestar import Request
@@ -28,6 +29,7 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
     Raises:
         Refusal: If it speaks another version, or its sender may not.
     """
+    connection.scope["state"]["began"] = time.perf_counter()
     check_wire(connection.headers.get(WIRE_HEADER))
     need: str = handler.opt["needs"]
     if need == "open":

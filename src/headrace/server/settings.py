@@ -6,10 +6,12 @@ import datetime
 import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+from sqlalchemy import URL
 
 from headrace.config import config
 from headrace.core.errors import ServerError
+from headrace.server.db.database import parse_url
 from headrace.server.rules.ownership import Policy
 
 #: Where a server listens if nobody says otherwise.
@@ -48,10 +50,14 @@ class ServerSettings:
         return is_loopback(self.host)
 
     @property
-    def resolved_database_url(self) -> str | Any:
-        """Where the database is, with the default filled in: a URL or its text."""
+    def database(self) -> URL:
+        """Where the database is, with the default filled in.
+
+        Raises:
+            DatabaseError: If the URL is of no database that can be used.
+        """
         if self.database_url is not None:
-            return self.database_url
+            return parse_url(self.database_url)
         from headrace.server.db.sqlite import default_url
 
         return default_url(self.home)

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from headrace.cli.remote import agreed, yes_option
+
 _HELP = """\
 The tables of the server's database.
 
@@ -45,29 +47,24 @@ def upgrade(database_url: str | None, revision: str | None) -> None:
 @command.command("downgrade")
 @_url
 @click.argument("revision")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@yes_option
 def downgrade(database_url: str | None, revision: str, yes: bool) -> None:
     """Bring the tables back to REVISION: -1 is the one before, base no tables at all."""
     from headrace.server.db import migrate
 
-    _confirm(yes, "What only newer tables hold is lost. Go on?")
+    agreed("What only newer tables hold is lost. Go on?", yes)
     _alone(database_url, lambda url: migrate.downgrade(url, revision), f"{{url}} is at {revision}.")
 
 
 @command.command("reset")
 @_url
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@yes_option
 def reset(database_url: str | None, yes: bool) -> None:
     """Delete everything, keys included, and make empty tables."""
     from headrace.server.db import migrate
 
-    _confirm(yes, "All projects, flows, runs and keys are deleted. Go on?")
+    agreed("All projects, flows, runs and keys are deleted. Go on?", yes)
     _alone(database_url, migrate.reset, "{url} is empty.")
-
-
-def _confirm(yes: bool, question: str) -> None:
-    if not yes:
-        click.confirm(question, abort=True)
 
 
 def _alone(database_url: str | None, perform: Callable[[Any], None], done: str) -> None:

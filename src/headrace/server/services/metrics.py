@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 
@@ -44,6 +46,19 @@ class Metrics:
             "Agents that wait for a flow run at this server process.",
             registry=self.registry,
         )
+
+    def count(self, method: str, route: str, status: int, began: float | None) -> None:
+        """Count an answer.
+
+        Args:
+            method: The request's method.
+            route: The route's path, with its parameters' names.
+            status: The answer's status.
+            began: When the request came, as `time.perf_counter` counts; None if it met no route.
+        """
+        self.requests.labels(method, route, status).inc()
+        if began is not None:
+            self.request_seconds.labels(route).observe(time.perf_counter() - began)
 
     def render(self) -> bytes:
         """Return all of them as Prometheus reads them."""
