@@ -147,7 +147,7 @@ class Measured:
     Attributes:
         seconds: How long it took in all.
         latencies: How long each answer took, in seconds.
-        statuses: How many answers had which status.
+        statuses: How many answers had which status; 0 counts requests that were hung up on.
         problems: The bodies of some answers that were no success.
     """
 
@@ -184,7 +184,7 @@ class Measured:
         """
         self.latencies.append(seconds)
         self.statuses[answer.status] += 1
-        if answer.status >= 300 and len(self.problems) < 10:
+        if not 200 <= answer.status < 300 and len(self.problems) < 10:
             self.problems.append(bytes(answer))
 
 
@@ -203,10 +203,14 @@ async def drive(
     """
     measured = Measured()
 
-    async def send(connection: Connection, requests: Iterable[bytes]) -> None:
+    async def send(number: int, requests: Iterable[bytes]) -> None:
         for request in requests:
             sent = perf_counter()
-            answer = await connection.request(request)
+            try:
+                answer = await connections[number].request(request)
+            except ConnectionError as error:
+                answer = Answer.of(0, str(error).encode())
+                connections[number] = await Connection.open(url)
             measured.count_answer(answer, perf_counter() - sent)
             if on_answer is not None:
                 on_answer(answer)
@@ -216,8 +220,8 @@ async def drive(
     started = perf_counter()
     try:
         async with asyncio.TaskGroup() as group:
-            for connection, requests in zip(connections, everything, strict=True):
-                group.create_task(send(connection, requests))
+            for number, requests in enumerate(everything):
+                group.create_task(send(number, requests))
         measured.seconds = perf_counter() - started
     finally:
         for connection in connections:

@@ -78,6 +78,12 @@ def test_a_server_that_hangs_up_is_an_error():
     served(use)
 
 
+def test_a_load_goes_on_when_it_is_hung_up_on():
+    requests = [encode("GET", "/"), encode("GET", "/away"), encode("GET", "/")]
+    measured = served(lambda url: drive(url, [requests]))
+    assert measured.statuses == {200: 2, 0: 1}
+
+
 def test_percentiles_go_by_the_nearest_rank():
     measured = Measured(latencies=[n / 100 for n in range(100, 0, -1)])
     assert measured.percentile(50) == 0.5
