@@ -73,6 +73,11 @@ class RunningServer:
         return self._process.pid
 
     @property
+    def process_id(self) -> int | None:
+        """Its process id, or None while it does not run."""
+        return None if self._process is None else self._process.pid
+
+    @property
     def log(self) -> str:
         """All that it has said, over all its starts."""
         try:
