@@ -33,7 +33,7 @@ def flow_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "-n",
                 "--name",
                 metavar="NAME",
-                help="The flow's name, where FILE or MODULE has several.",
+                help="The flow's name, where FILE, MODULE or project has several.",
             ),
             click.option(
                 "--prefect1",

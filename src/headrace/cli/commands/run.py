@@ -1,4 +1,4 @@
-"""`headrace run`: runs a flow in this process."""
+"""`headrace run`: runs a flow in this process, or starts a tracked run of a registered one."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from headrace.cli.executors import FORMS, parse_executor
 from headrace.cli.exit_codes import INTERRUPTED, TERMINATED, code_of
 from headrace.cli.locating import find_flow, flow_options
 from headrace.cli.parameters import check_parameters, parse_parameters, read_parameter_file
+from headrace.cli.tracked_run import TrackedOptions, start, tracked_options
 from headrace.config import config
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 _HELP = """\
-Run the flow in FILE, here and now.
+Run the flow in FILE, here and now; or start a tracked run of a registered flow.
 
 \b
 Examples:
@@ -36,15 +37,18 @@ Examples:
   headrace run etl.py --executor threads:8
   headrace run etl.py --executor dask:tcp://127.0.0.1:8786
   headrace run -m company.flows --name nightly --schedule
+  headrace run --project etl --name nightly --param day=2024-01-31 --watch
 
 \b
 Exit codes:
   0    the flow run succeeded
   1    it failed
-  2    nothing was run: wrong usage, or a flow that cannot be loaded
+  2    nothing was run: wrong usage, a flow that cannot be loaded, no server
   3    it is not finished: it waits for a person, or for a time
   130  it was cancelled, by Ctrl-C as a rule
   143  it was cancelled by SIGTERM
+
+A tracked run that is not watched gives 0 as soon as it is made.
 """
 
 
@@ -81,6 +85,7 @@ Exit codes:
 )
 @click.option("--no-progress", is_flag=True, help="Print plain lines, on a terminal too.")
 @click.option("-q", "--quiet", is_flag=True, help="Print only what goes wrong.")
+@tracked_options
 def command(
     file: str | None,
     module: str | None,
@@ -93,12 +98,27 @@ def command(
     schedule: bool,
     no_progress: bool,
     quiet: bool,
+    tracked: TrackedOptions,
 ) -> int:
-    """Run the flow in FILE, here and now."""
+    """Run the flow in FILE, here and now; or start a tracked run of a registered flow."""
+    tracked.check(
+        {
+            "file": file,
+            "--module": module,
+            "--prefect1": prefect1,
+            "--executor": executor,
+            "--log-level": log_level,
+            "--schedule": schedule,
+            "--no-progress": no_progress,
+            "--quiet": quiet,
+        }
+    )
     # What can be wrong without the flow is said before its file is run.
     values = (read_parameter_file(param_file) if param_file is not None else {}) | parse_parameters(
         params
     )
+    if tracked.project is not None:
+        return start(name, values, tracked)
     chosen = parse_executor(executor) if executor is not None else None
     if log_level is not None or quiet:
         config.logging.level = log_level or "ERROR"
