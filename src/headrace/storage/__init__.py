@@ -5,7 +5,7 @@ where it is; a run loads it from there.
 """
 
 from headrace.storage.base import Storage as Storage
-
+from headrace.storage.git import Git as Git
 from headrace.storage.local import Local as Local
 from headrace.storage.module import Module as Module
 from headrace.storage.rebuilding import get_default_storage_class as get_default_storage_class
