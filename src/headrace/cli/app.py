@@ -22,6 +22,7 @@ _COMMANDS = {
     "flow-run": "headrace.cli.commands.flow_run",
     "task-run": "headrace.cli.commands.task_run",
     "agent": "headrace.cli.commands.agent",
+    "execute": "headrace.cli.commands.execute",
     "auth": "headrace.cli.commands.auth",
     "server": "headrace.cli.commands.server",
     "visualize": "headrace.cli.commands.visualize",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 import threading
@@ -69,6 +70,7 @@ class Delivery:
         self._ended: str | None = None
         self._has_orders = False
         self._away_since: float | None = None
+        self._replaced = 0  # the number of the event that was last replaced
         self._threads = [
             threading.Thread(target=self._send, name="events", daemon=True),
             threading.Thread(target=self._listen, name="orders", daemon=True),
@@ -111,6 +113,15 @@ class Delivery:
         self._threads[0].join(max(0.0, until - time.monotonic()) + 0.1)
         return not len(self._backlog)
 
+    def hand_in(self) -> None:
+        """Send what is left after the run was lost, once, for its history; nobody answers for it."""
+        self.finish(0.0)
+        with contextlib.suppress(ClientError, OSError):
+            while len(self._backlog):
+                first, count, array = self._backlog.batch()
+                self._reports.events(first, array)
+                self._backlog.stored(first + count - 1)
+
     # -- the thread that sends ----------------------------------------------------------------
 
     def _send(self) -> None:
@@ -122,7 +133,7 @@ class Delivery:
             except NotFound as error:
                 self._end(f"the server does not know the run: {error}")
             except (Refused, Conflict) as error:
-                self._refused(error)
+                pause = self._refused(error, pause)
             except (ClientError, OSError) as error:
                 pause = self._failed(error, pause)
 
@@ -154,15 +165,23 @@ class Delivery:
             self._changed.notify_all()
         return 0.0 if answer.stored >= first + count - 1 else _FIRST_PAUSE
 
-    def _refused(self, error: ClientError) -> None:
-        """Find the one event that the server does not take, and send another in its place."""
-        _, count, array = self._backlog.batch()
-        events = split(array)
+    def _refused(self, error: ClientError, pause: float) -> float:
+        """Find the one event that the server does not take, and send another in its place.
+
+        Returns:
+            For how many seconds to pause.
+        """
+        first, count, array = self._backlog.batch()
         if count > 1:
             self._backlog.isolate_first()
-            return
+            return 0.0
+        if self._replaced == first:
+            return self._failed(error, pause)  # it takes nothing at all
         log.error("The server does not take an event: %s", error)
-        self._backlog.replace_first(_encoder.encode(_acceptable(bytes(events[0]), error)))
+        self._replaced = first
+        (event,) = split(array)
+        self._backlog.replace_first(_encoder.encode(_acceptable(bytes(event), error)))
+        return 0.0
 
     # -- the thread that listens ----------------------------------------------------------------
 

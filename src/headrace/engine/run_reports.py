@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from headrace.client.transport import Transport
+from headrace.client.client import Client
 from headrace.wire.claims import Activate, Activated, Exited
 from headrace.wire.events import EventAnswer, RawEventBatch
 
 if TYPE_CHECKING:
     from headrace.engine.run_directory import RunSpec
 
-_encoder = msgspec.json.Encoder()
+#: Where the events go in an encoded batch without any.
+_EVENTS = b'"events":['
 
 
 class RunReports:
@@ -29,9 +30,8 @@ class RunReports:
     """
 
     def __init__(self, spec: RunSpec, nonce: str) -> None:
-        self._transport = Transport(spec.api_url, spec.token or None, retries=False)
-        self._path = f"/runs/{spec.flow_run_id}"
-        self._attempt = spec.attempt
+        self._client = Client(spec.api_url, spec.token, retries=False)
+        self._spec = spec
         self._nonce = nonce
 
     def activate(self) -> Activated:
@@ -40,32 +40,31 @@ class RunReports:
         Raises:
             ClientError: If there is no answer, or none that can be used.
         """
-        body = Activate(
-            attempt=self._attempt, nonce=self._nonce, host=socket.gethostname(), pid=os.getpid()
+        asked = Activate(
+            attempt=self._spec.attempt,
+            nonce=self._nonce,
+            host=socket.gethostname(),
+            pid=os.getpid(),
         )
-        return self._transport.request("POST", f"{self._path}/activate", body, answer=Activated)
+        return self._client.activate(self._spec.flow_run_id, asked)
 
     def events(self, first: int, array: bytes = b"[]", wait: float = 0.0) -> EventAnswer:
         """Deliver events, or none to renew the lease alone.
 
         Args:
             first: The number of the first event.
-            array: The events, as a JSON array.
+            array: The events, as a JSON array, which nobody here reads.
             wait: For how many seconds the answer may be held back until there is an order.
 
         Raises:
             ClientError: If there is no answer, or none that can be used.
         """
-        batch = RawEventBatch(
-            attempt=self._attempt,
-            nonce=self._nonce,
-            first=first,
-            events=msgspec.Raw(array),  # type: ignore[arg-type]
-            wait=wait,
+        batch = msgspec.json.encode(
+            RawEventBatch(attempt=self._spec.attempt, nonce=self._nonce, first=first, wait=wait)
         )
-        return self._transport.request(
-            "POST", f"{self._path}/events", _encoder.encode(batch), answer=EventAnswer, wait=wait
-        )
+        if array != b"[]":
+            batch = batch[:-1] + b"," + _EVENTS + array[1:] + b"}"
+        return self._client.events(self._spec.flow_run_id, batch, wait=wait)
 
     def exited(self, reason: str) -> None:
         """Say that the process has ended without an ending of its own.
@@ -73,9 +72,10 @@ class RunReports:
         Raises:
             ClientError: If there is no answer, or a refusal.
         """
-        body = Exited(attempt=self._attempt, reason=reason)
-        self._transport.request("POST", f"{self._path}/exited", body)
+        self._client.exited(
+            self._spec.flow_run_id, Exited(attempt=self._spec.attempt, reason=reason)
+        )
 
     def close(self) -> None:
         """Close the connections."""
-        self._transport.close()
+        self._client.close()
