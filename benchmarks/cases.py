@@ -16,6 +16,7 @@ from benchmarks.comparisons import (
     variants,
 )
 from benchmarks.report import Row, Target
+from benchmarks.tracked import tracked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,4 +57,5 @@ CASES = [
     _workload("W3", "dask", _FIFTH),
     _workload("W4", "dask", _SUBMIT),
     Case(name="skewed-dask", run=partial(skewed, target=Target(must=1.1, relative_to="ideal"))),
+    Case(name="tracked", run=partial(tracked, target=Target(must=80))),
 ]

@@ -70,9 +70,32 @@ def cpu_seconds(pid: int) -> float:
     Args:
         pid: Its process id.
     """
-    # The name, in brackets, may hold anything; the fields after it are counted from 3.
-    fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
+    fields = _stat(pid)
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def children_cpu_seconds(pid: int) -> float:
+    """Return the seconds of CPU that a process's children had used that are over, and theirs.
+
+    Args:
+        pid: Its process id.
+    """
+    fields = _stat(pid)
+    return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+
+
+def parent_of(pid: int) -> int:
+    """Return the process that a process is a child of.
+
+    Args:
+        pid: Its process id.
+    """
+    return int(_stat(pid)[1])
+
+
+def _stat(pid: int) -> list[str]:
+    # The name, in brackets, may hold anything; what follows it begins with the third field.
+    return Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
 
 
 def descendants(pid: int) -> list[int]:
@@ -84,11 +107,11 @@ def descendants(pid: int) -> list[int]:
     parents: dict[int, list[int]] = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
+            pid_there = int(folder.name)
             try:
-                stat = (folder / "stat").read_text("utf-8")
+                parents.setdefault(parent_of(pid_there), []).append(pid_there)
             except OSError:
                 continue  # it has ended meanwhile
-            parents.setdefault(int(stat.rpartition(")")[2].split()[1]), []).append(int(folder.name))
     found, open_ends = [], [pid]
     while open_ends:
         children = parents.get(open_ends.pop(), [])
