@@ -87,6 +87,8 @@ class Flow(Answer):
         labels: What an agent needs to have.
         graph: Its tasks and edges; None in lists.
         next_run: When the next of its scheduled runs starts.
+        overrides: What its runs take instead of what was registered: `parameters`, `labels`,
+            `run_config`.
     """
 
     id: str
@@ -109,6 +111,7 @@ class Flow(Answer):
     lost_after: float = 300.0
     notes: list[str] = []
     next_run: datetime.datetime | None = None
+    overrides: dict[str, Any] = {}
 
 
 class SetSchedule(Request):
@@ -128,8 +131,10 @@ class SetOverrides(Request):
         parameters: Values of parameters; None leaves them as they are.
         labels: Labels; None leaves them as they are.
         run_config: A run config, described; None leaves it as it is.
+        reset: Whether everything that was set before is taken back first.
     """
 
     parameters: dict[str, Any] | None = None
     labels: list[str] | None = None
     run_config: dict[str, Any] | None = None
+    reset: bool = False

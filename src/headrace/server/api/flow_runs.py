@@ -1,0 +1,134 @@
+"""Flow runs: made, looked at, cancelled, paused, resumed, restarted."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from litestar import delete, get, post
+from litestar.params import Parameter
+
+from headrace.core.now import now
+from headrace.server.callers import Caller
+from headrace.server.db import flow_runs as in_database
+from headrace.server.db.flow_runs import RunFilter
+from headrace.server.paging import DEFAULT_LIMIT, check_limit, several
+from headrace.server.parts import Parts
+from headrace.server.services import flow_runs
+from headrace.wire.flow_runs import (
+    CreatedFlowRun,
+    CreateFlowRun,
+    FlowRun,
+    FlowRunPage,
+    FlowRunState,
+    Reason,
+    Resume,
+)
+
+#: Litestar keeps `state` for something of its own.
+_State = Annotated[str | None, Parameter(query="state")]
+
+
+@post("/api/flow-runs", needs="user")
+async def create_flow_run(data: CreateFlowRun, parts: Parts, caller: Caller) -> CreatedFlowRun:
+    """Make a flow run."""
+    (created,) = await flow_runs.create(parts, [data], caller)
+    return created
+
+
+@post("/api/flow-runs/batch", needs="user")
+async def create_flow_runs(
+    data: list[CreateFlowRun], parts: Parts, caller: Caller
+) -> list[CreatedFlowRun]:
+    """Make many flow runs: all of them, or none."""
+    return await flow_runs.create(parts, data, caller)
+
+
+@get("/api/flow-runs", needs="read")
+async def list_flow_runs(
+    parts: Parts,
+    project: str | None = None,
+    flow: str | None = None,
+    flow_id: str | None = None,
+    with_state: _State = None,
+    limit: int = DEFAULT_LIMIT,
+    after: str | None = None,
+) -> FlowRunPage:
+    """List flow runs, those that were made last first; several states have commas between them."""
+    check_limit(limit)
+    which = RunFilter(project=project, flow=flow, flow_id=flow_id, states=several(with_state))
+    return await parts.database.read(
+        lambda c: in_database.listed(c, which, limit=limit, after=after, now=now())
+    )
+
+
+@get("/api/flow-runs/{run_id:str}", needs="read")
+async def get_flow_run(run_id: str, parts: Parts) -> FlowRun:
+    """Look at a flow run, and why it waits."""
+    return await flow_runs.get(parts, run_id)
+
+
+@delete("/api/flow-runs/{run_id:str}", needs="user")
+async def delete_flow_run(run_id: str, parts: Parts) -> None:
+    """Delete a flow run with all that is known of it."""
+    await flow_runs.remove(parts, run_id)
+
+
+@post("/api/flow-runs/{run_id:str}/cancel", needs="user", status_code=200)
+async def cancel_flow_run(
+    run_id: str, parts: Parts, caller: Caller, data: Reason | None = None
+) -> FlowRun:
+    """Cancel a flow run: at once if nobody has it, else by an order to whoever has it."""
+    return await flow_runs.cancel(parts, run_id, data.reason if data else None, caller)
+
+
+@post("/api/flow-runs/{run_id:str}/pause", needs="user", status_code=200)
+async def pause_flow_run(
+    run_id: str, parts: Parts, caller: Caller, data: Reason | None = None
+) -> FlowRun:
+    """Pause a flow run: what runs is finished, nothing new starts."""
+    return await flow_runs.pause(parts, run_id, data.reason if data else None, caller)
+
+
+@post("/api/flow-runs/{run_id:str}/resume", needs="user", status_code=200)
+async def resume_flow_run(
+    run_id: str, parts: Parts, caller: Caller, data: Resume | None = None
+) -> FlowRun:
+    """Let a paused flow run, and its paused tasks, go on."""
+    return await flow_runs.resume(parts, run_id, data or Resume(), caller)
+
+
+@post("/api/flow-runs/{run_id:str}/restart", needs="user", status_code=200)
+async def restart_flow_run(
+    run_id: str, parts: Parts, caller: Caller, data: Reason | None = None
+) -> FlowRun:
+    """Start a flow run that is over again: what had succeeded, and can be read, is not run again."""
+    return await flow_runs.restart(parts, run_id, data.reason if data else None, caller)
+
+
+@get("/api/flow-runs/{run_id:str}/states", needs="read")
+async def list_flow_run_states(run_id: str, parts: Parts) -> list[FlowRunState]:
+    """List all that has happened to a flow run, from its beginning on."""
+    return await parts.database.read(lambda c: in_database.states(c, run_id))
+
+
+@get("/api/flow-runs/{run_id:str}/wait", needs="read")
+async def wait_for_flow_run(
+    run_id: str, parts: Parts, seconds: float = 30.0, known: _State = None
+) -> FlowRun:
+    """Answer as soon as the flow run's state is no longer `state`, or the time is up."""
+    return await flow_runs.wait(parts, run_id, known, seconds)
+
+
+routes = [
+    create_flow_run,
+    create_flow_runs,
+    list_flow_runs,
+    get_flow_run,
+    delete_flow_run,
+    cancel_flow_run,
+    pause_flow_run,
+    resume_flow_run,
+    restart_flow_run,
+    list_flow_run_states,
+    wait_for_flow_run,
+]

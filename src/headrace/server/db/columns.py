@@ -1,0 +1,20 @@
+"""Structured values in text columns: JSON, which the database is never asked to look into."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder()
+
+
+def to_json(value: Any) -> str:
+    """Return a value as a text column keeps it."""
+    return _encoder.encode(value).decode()
+
+
+def from_json(text: str | None) -> Any:
+    """Return what `to_json` was given; None for a column that is empty."""
+    return None if text is None else _decoder.decode(text)

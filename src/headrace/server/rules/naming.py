@@ -1,0 +1,79 @@
+"""What names and labels may be, and which name may have been meant."""
+
+from __future__ import annotations
+
+import difflib
+import unicodedata
+from collections.abc import Iterable
+
+from headrace.server.problems import Refusal
+
+#: How many characters a name may have.
+LONGEST_NAME = 200
+#: How many labels a run, or a flow, may have.
+MOST_LABELS = 50
+
+
+def check_name(what: str, name: str, longest: int = LONGEST_NAME) -> str:
+    """Return a name, if people can read it, write it and tell it from others.
+
+    Args:
+        what: What it is a name of, for the message: "a project's name".
+        name: The name.
+        longest: How many characters it may have.
+
+    Raises:
+        Refusal: If it cannot be used; 422.
+    """
+    if not name or name != name.strip():
+        raise _wrong(what, name, "must not be empty, nor begin or end with spaces")
+    if len(name) > longest:
+        raise _wrong(what, name, f"may have {longest} characters, and has {len(name)}")
+    for character in name:
+        # Cc, Cf, Cs, Co, Cn: control and format characters, surrogates and what is not assigned.
+        if unicodedata.category(character).startswith("C") or character in "\u2028\u2029":
+            raise _wrong(what, name, f"must not hold the character U+{ord(character):04X}")
+    return name
+
+
+def check_labels(labels: Iterable[str]) -> list[str]:
+    """Return labels sorted, each once.
+
+    Raises:
+        Refusal: If one of them cannot be used, or there are too many; 422.
+    """
+    unique = sorted(set(labels))
+    if len(unique) > MOST_LABELS:
+        raise Refusal(
+            422,
+            "too_many_labels",
+            f"There may be {MOST_LABELS} labels, and there are {len(unique)}.",
+        )
+    for label in unique:
+        check_name("A label", label)
+    return unique
+
+
+def nearest(name: str, known: Iterable[str]) -> list[str]:
+    """Return up to three of the known names that may have been meant, the most alike first."""
+    # The case, and the kind of dash, are what people mistake most.
+    by_fold: dict[str, list[str]] = {}
+    for candidate in known:
+        by_fold.setdefault(_folded(candidate), []).append(candidate)
+    close = difflib.get_close_matches(_folded(name), by_fold, n=3, cutoff=0.6)
+    return [candidate for fold in close for candidate in sorted(by_fold[fold])][:3]
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a sentence that names what may have been meant, with a space before it; or nothing."""
+    close = nearest(name, known)
+    return f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+
+
+def _folded(name: str) -> str:
+    return name.casefold().replace("_", "-").replace(" ", "-")
+
+
+def _wrong(what: str, name: str, why: str) -> Refusal:
+    shown = name if len(name) <= 60 else f"{name[:57]}..."
+    return Refusal(422, "bad_name", f"{what} {why}: {shown!r}.")
