@@ -10,8 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import import_module
 from typing import Any, Protocol
 
-from litestar import Litestar, Request, Router
-from litestar.connection import ASGIConnection
+from litestar import Litestar, Router
 from litestar.datastructures import MutableScopeHeaders, State
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
@@ -20,7 +19,7 @@ from litestar.types import Message, Scope
 
 from headrace import __version__
 from headrace.core.errors import ServerError
-from headrace.server import api
+from headrace.server import api, services
 from headrace.server.db.database import Database
 from headrace.server.db.migrate import prepare
 from headrace.server.faults import handle
@@ -28,6 +27,7 @@ from headrace.server.guard import caller_of, guard
 from headrace.server.lock import alone_with
 from headrace.server.parts import Parts
 from headrace.server.services.auth import Auth
+from headrace.server.services.claims import Claims
 from headrace.server.services.hub import Hub
 from headrace.server.services.metrics import Metrics
 from headrace.server.settings import ServerSettings
@@ -121,8 +121,21 @@ async def open_parts(settings: ServerSettings) -> AsyncIterator[Parts]:
             )
         hub = Hub()
         stack.callback(hub.close)
-        parts = Parts(database=database, hub=hub, settings=settings, metrics=Metrics(), auth=auth)
-        running = [asyncio.create_task(_keep_running(name, parts)) for name in _services()]
+        metrics = Metrics()
+        claims = Claims(database, hub, settings.policy, metrics, settings.longest_wait)
+        stack.push_async_callback(claims.finish)
+        parts = Parts(
+            database=database,
+            hub=hub,
+            settings=settings,
+            metrics=metrics,
+            auth=auth,
+            claims=claims,
+        )
+        running = [
+            asyncio.create_task(_keep_running(name, service, parts))
+            for name, service in {"claims": claims, **_services()}.items()
+        ]
         stack.push_async_callback(_stop, running)
         yield parts
 
@@ -135,18 +148,22 @@ def _routes() -> list[Any]:
     return routes
 
 
-def _services() -> list[str]:
-    return []
+def _services() -> dict[str, Service]:
+    """Return what each module of `server.services` exports as `service`, by the module's name."""
+    found = (
+        (module.name, import_module(module.name))
+        for module in pkgutil.iter_modules(services.__path__, f"{services.__name__}.")
+    )
+    return {name: module.service for name, module in found if hasattr(module, "service")}
 
 
-async def _keep_running(name: str, parts: Parts) -> None:
+async def _keep_running(name: str, service: Service, parts: Parts) -> None:
     """Run a service, and run it again if it fails: the others, and the API, go on."""
-    service: Service = import_module(name).service
     while not parts.hub.is_closed:
         try:
             await service.run(parts)
             return
-        except Exception:  # whatever it is, a server without its scheduler is no server
+        except Exception:  # noqa: BLE001 - whatever it is: a server without a scheduler is none
             _log.exception("%s failed. It starts again in %s seconds.", name, _RESTART_AFTER)
             await asyncio.sleep(_RESTART_AFTER)
 
@@ -167,12 +184,14 @@ _WIRE = str(WIRE_VERSION)
 
 async def _count_and_mark(message: Message, scope: Scope) -> None:
     """Say in each answer which version of the messages this is, and count it."""
-    if message["type"] != "http.response.start" or scope["type"] != "http":
+    if message["type"] != "http.response.start":
         return
     MutableScopeHeaders.from_message(message)[WIRE_HEADER] = _WIRE
     app: Litestar = scope["litestar_app"]
     parts: Parts = app.state.parts
-    route = scope.get("path_template") or "unknown"
     parts.metrics.count(
-        scope["method"], route, message["status"], scope.get("state", {}).get("began")
+        str(scope.get("method", "")),
+        scope.get("path_template") or "unknown",
+        message["status"],
+        scope["state"].get("began"),
     )

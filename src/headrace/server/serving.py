@@ -38,12 +38,7 @@ def serve(settings: ServerSettings, ready: Callable[[str, Parts], None]) -> None
         DatabaseError: If the database cannot be used.
     """
     with bind(settings.host, settings.port) as listener:
-        try:
-            # Faster than asyncio's own loop; not there on every platform.
-            from uvloop import new_event_loop
-        except ImportError:
-            from asyncio import new_event_loop
-        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(settings, listener, ready))
 
 
@@ -80,6 +75,15 @@ def url_of(host: str, port: int) -> str:
     if host in ("", "0.0.0.0", "::"):  # noqa: S104 - asked about, not bound
         host = "127.0.0.1"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        # Faster than asyncio's own loop; not there on every platform.
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop
 
 
 async def _serve(

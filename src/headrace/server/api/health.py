@@ -54,8 +54,8 @@ def _ask(connection: Connection) -> None:
 
 
 def _count(connection: Connection) -> dict[str, int]:
-    rows = connection.execute(select(flow_runs.c.state, func.count()).group_by(flow_runs.c.state))
-    return {state: count for state, count in rows}
+    rows = connection.execute(select(flow_runs.c.state, func.count().label("total")).group_by(flow_runs.c.state))
+    return {row.state: row.total for row in rows}
 
 
 routes = [health, ready, metrics, server]

@@ -26,17 +26,17 @@ class Signal:
         self._closed = True
         self._event.set()
 
-    async def wait(self, timeout: float | None = None) -> bool:
+    async def wait(self, seconds: float | None = None) -> bool:
         """Wait until something is notified; what was notified before this call counts.
 
         Args:
-            timeout: For how many seconds at most; None for as long as it takes.
+            seconds: For how long at most; None for as long as it takes.
 
         Returns:
             Whether something was; False if the time was up, or the server is shutting down.
         """
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(seconds):
                 await self._event.wait()
         except TimeoutError:
             return False
@@ -106,20 +106,20 @@ class Hub:
                 if not listening:
                     del self._listeners[topic]
 
-    async def wait(self, topic: str, timeout: float) -> bool:
+    async def wait(self, topic: str, seconds: float) -> bool:
         """Wait for the next notification of a topic.
 
         What was notified before is not noticed: whoever has to look first uses `listen`.
 
         Args:
             topic: The topic.
-            timeout: For how many seconds at most.
+            seconds: For how long at most.
 
         Returns:
             Whether it was notified; False if the time was up, or the server is shutting down.
         """
         with self.listen(topic) as signal:
-            return await signal.wait(timeout)
+            return await signal.wait(seconds)
 
     @property
     def is_closed(self) -> bool:
