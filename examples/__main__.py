@@ -181,4 +181,8 @@ def show(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        console.print("\nInterrupted; what had been started was taken down.")
+        sys.exit(130)
