@@ -217,7 +217,9 @@ def save_many(connection: Connection, changes: Iterable[Change], now: Time) -> l
             before.message,
             before.own.attempt,
         ):
-            entries.append(entry(before.key, at, after.state, after.message, own, change.who))
+            entries.append(
+                entry(before.key, at, after.state, after.message, own.attempt, change.who)
+            )
         if _is_live(before.own) and not (_is_live(own) and own.attempt == before.own.attempt):
             how = f"{after.state}: {after.message}"
             whose = {"whose_key": before.key, "whose_attempt": before.own.attempt}
@@ -239,7 +241,7 @@ def entry(
     at: float,
     state: str,
     message: str,
-    own: Ownership,
+    attempt: int,
     who: str,
     *,
     is_stale: bool = False,
@@ -250,7 +252,7 @@ def entry(
         "at": at,
         "state": state,
         "message": message,
-        "attempt": own.attempt,
+        "attempt": attempt,
         "who": who,
         "is_stale": is_stale,
     }

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,11 @@ from sqlalchemy.pool import QueuePool
 
 #: For how many milliseconds a connection waits for another process that writes.
 BUSY_TIMEOUT = 10_000
+
+#: How many rows one statement inserts: 1,000, then what is left, from the largest that fits.
+#: While a statement runs other threads do, so few large ones are faster than many small ones;
+#: SQLite compiles each length once.
+_STEPS = (1_000, 100, 10, 1)
 
 
 def default_url(home: Path) -> URL:
@@ -38,6 +46,8 @@ def make_engine(url: URL, *, connections: int, writes: bool) -> Engine:
         poolclass=QueuePool,
         pool_size=connections,
         max_overflow=0,
+        # Parameters of flow runs have no place in messages and logs.
+        hide_parameters=True,
         connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT / 1000},
     )
     begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
@@ -65,3 +75,35 @@ def make_engine(url: URL, *, connections: int, writes: bool) -> Engine:
         connection.exec_driver_sql(begin)
 
     return engine
+
+
+def insert_rows(
+    connection: Connection,
+    table: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    otherwise: str = "",
+) -> None:
+    """Insert many rows.
+
+    Args:
+        connection: The connection.
+        table: The table's name.
+        columns: The names of its columns, in the order of the values.
+        rows: The values of each row.
+        otherwise: What follows the values: `ON CONFLICT …`.
+    """
+    done = 0
+    for step in _STEPS:
+        while len(rows) - done >= step:
+            values = tuple(chain.from_iterable(rows[done : done + step]))
+            statement = _insert(table, tuple(columns), step, otherwise)
+            connection.exec_driver_sql(statement, values)
+            done += step
+
+
+@lru_cache(maxsize=32)
+def _insert(table: str, columns: tuple[str, ...], rows: int, otherwise: str) -> str:
+    row = f"({', '.join('?' * len(columns))})"
+    values = ", ".join([row] * rows)
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {values} {otherwise}"  # noqa: S608 - names of our own

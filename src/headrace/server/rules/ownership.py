@@ -241,7 +241,7 @@ def write(
     if attempt != own.attempt or nonce != own.nonce:
         return own, Refused(Why.SUPERSEDED)
     if not own.is_open:
-        if batch.last <= own.stored:
+        if batch.count and batch.last <= own.stored:
             # It has been stored: only the answer was lost.
             return own, Stored(own.stored, batch.count)
         return own, Refused(Why.FINISHED if own.phase is Phase.FINISHED else Why.SUPERSEDED)

@@ -1,0 +1,192 @@
+"""What processes of flow runs, their supervisors and agents tell, but for events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+
+from headrace.server.db.columns import from_json
+from headrace.server.db.ownership import Record, load, save, to_time
+from headrace.server.db.schema import attempts, flow_runs, flows, projects, writers
+from headrace.server.problems import Refusal, not_found
+from headrace.server.rules import ownership as rules
+from headrace.server.rules.ownership import Phase, Policy, Refused, Time, Why
+from headrace.server.rules.texts import storable, storable_or_none
+from headrace.wire.claims import Activate, Activated, Deploying, Exited, RunDetails
+from headrace.wire.events import EventAnswer
+
+
+def activate(
+    connection: Connection, run_id: str, asked: Activate, policy: Policy, now: Time
+) -> Activated:
+    """Let a process begin, or not.
+
+    Raises:
+        Refusal: If there is no such flow run; 404.
+    """
+    record = _load(connection, run_id, policy)
+    after, answer = rules.activate(record.own, asked.attempt, storable(asked.nonce), now)
+    record = save(connection, record, after, who="runner", now=now)
+    if isinstance(answer, Refused):
+        return Activated(refused=answer.why.value)
+    nonce = storable(asked.nonce)
+    whose = (writers.c.run_key == record.key, writers.c.attempt == asked.attempt)
+    if connection.execute(select(writers.c.id).where(*whose)).first() is None:
+        row = {"run_key": record.key, "attempt": asked.attempt, "nonce": nonce, "stored": 0}
+        connection.execute(writers.insert(), row)
+        place = {"host": storable_or_none(asked.host), "pid": asked.pid}
+        connection.execute(
+            update(attempts)
+            .where(attempts.c.run_key == record.key, attempts.c.attempt == asked.attempt)
+            .values(nonce=nonce, activated=now.timestamp(), **place)
+        )
+        connection.execute(update(flow_runs).where(flow_runs.c.key == record.key).values(**place))
+    lease = (answer.lease_until - now).total_seconds()
+    return Activated(lease=lease, run=_details(connection, record))
+
+
+def deploying(
+    connection: Connection, run_id: str, asked: Deploying, policy: Policy, now: Time
+) -> EventAnswer:
+    """Renew the claim of an agent whose deployment goes on.
+
+    Raises:
+        Refusal: If there is no such flow run; 404.
+    """
+    record = _load(connection, run_id, policy)
+    message = storable_or_none(asked.message)
+    after, answer = rules.deploying(record.own, asked.attempt, asked.agent, now, message)
+    if isinstance(answer, Refused):
+        return EventAnswer(
+            stored=0,
+            refused=answer.why.value,
+            cancel=record.own.cancelling if answer.why is Why.CANCELLED else None,
+            pause=record.own.pausing if answer.why is Why.PAUSED else None,
+        )
+    who = _agent_name(connection, record, asked.attempt) or asked.agent
+    save(connection, record, after, who=who, now=now)
+    return EventAnswer(stored=0, lease=(answer.lease_until - now).total_seconds())
+
+
+def exited(
+    connection: Connection, run_id: str, told: Exited, policy: Policy, now: Time, who: str | None
+) -> bool:
+    """Take the word of whoever saw the process of an attempt end.
+
+    Args:
+        connection: The connection.
+        run_id: The flow run's id.
+        told: How it ended.
+        policy: For how long leases and claims are given.
+        now: The time.
+        who: Who says so; None for the agent that has claimed the attempt.
+
+    Returns:
+        Whether that has changed anything.
+
+    Raises:
+        Refusal: If there is no such flow run; 404.
+    """
+    record = _load(connection, run_id, policy)
+    after = rules.exited(record.own, told.attempt, storable(told.reason), now)
+    if after == record.own:
+        return False
+    who = who or _agent_name(connection, record, told.attempt) or "agent"
+    save(connection, record, after, who=who, now=now)
+    return True
+
+
+def orders_for(connection: Connection, run_id: str, attempt: int, nonce: str) -> EventAnswer:
+    """Return what the process of an attempt is to do, without renewing its lease."""
+    row = connection.execute(
+        select(
+            flow_runs.c.phase,
+            flow_runs.c.attempt,
+            flow_runs.c.nonce,
+            flow_runs.c.is_open,
+            flow_runs.c.cancelling,
+            flow_runs.c.pausing,
+            flow_runs.c.stored,
+        ).where(flow_runs.c.id == run_id)
+    ).one_or_none()
+    if row is None:
+        return EventAnswer(stored=0, refused=Why.FINISHED.value)
+    if (row.attempt, row.nonce) != (attempt, nonce):
+        return EventAnswer(stored=0, refused=Why.SUPERSEDED.value)
+    if not row.is_open:
+        is_over = row.phase == Phase.FINISHED.value
+        why = Why.FINISHED if is_over else Why.SUPERSEDED
+        return EventAnswer(stored=row.stored, refused=why.value)
+    return EventAnswer(stored=row.stored, cancel=row.cancelling, pause=row.pausing)
+
+
+def _load(connection: Connection, run_id: str, policy: Policy) -> Record:
+    record = load(connection, run_id, policy)
+    if record is None:
+        raise not_found("flow run", run_id, "It may have been deleted: its process is to stop.")
+    return record
+
+
+def _agent_name(connection: Connection, record: Record, attempt: int) -> str | None:
+    name: str | None = connection.execute(
+        select(attempts.c.agent_name).where(
+            attempts.c.run_key == record.key, attempts.c.attempt == attempt
+        )
+    ).scalar()
+    return name
+
+
+def _details(connection: Connection, record: Record) -> RunDetails:
+    row: Any = connection.execute(
+        select(
+            flow_runs,
+            flows.c.name.label("flow_name"),
+            flows.c.version.label("flow_version"),
+            flows.c.storage,
+            flows.c.run_config.label("flow_run_config"),
+            flows.c.hash,
+            projects.c.name.label("project_name"),
+        )
+        .join(flows, flows.c.id == flow_runs.c.flow_id)
+        .join(projects, projects.c.id == flows.c.project_id)
+        .where(flow_runs.c.key == record.key)
+    ).one()
+    return RunDetails(
+        id=row.id,
+        name=row.name,
+        attempt=row.attempt,
+        flow_id=row.flow_id,
+        flow_name=row.flow_name,
+        flow_version=row.flow_version,
+        project_name=row.project_name,
+        storage=from_json(row.storage),
+        run_config=from_json(row.run_config) or from_json(row.flow_run_config),
+        parameters=from_json(row.parameters),
+        context=from_json(row.context),
+        labels=from_json(row.labels),
+        scheduled_start_time=to_time(row.scheduled_start_time),
+        on_disconnect=row.on_disconnect,
+        resumed=[(slug, index) for slug, index in from_json(row.resumed)],
+        restarted_after=row.restarted_after,
+        serialized_hash=row.hash,
+    )
+
+
+def check_attempt(asked: int, owned: int | None) -> None:
+    """Refuse what a token of one attempt says in the name of another.
+
+    Args:
+        asked: The attempt in the request.
+        owned: The attempt of the token; None for a key, which may speak for all.
+
+    Raises:
+        Refusal: If they differ; 403.
+    """
+    if owned is not None and owned != asked:
+        raise Refusal(
+            403,
+            "not_allowed",
+            f"The token is that of attempt {owned}, and the request speaks for attempt {asked}. "
+            f"Each process speaks for its own attempt only.",
+        )
