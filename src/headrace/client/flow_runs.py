@@ -18,6 +18,7 @@ from headrace.wire.flow_runs import (
     FlowRunPage,
     FlowRunState,
     Reason,
+    RenameFlowRun,
     Resume,
 )
 
@@ -198,6 +199,16 @@ class FlowRuns(Resource):
     def restart_flow_run(self, flow_run_id: str, reason: str | None = None) -> FlowRun:
         """Run a flow run that is over once more: what had succeeded and can be read is kept."""
         return self._tell(flow_run_id, "restart", Reason(reason=reason))
+
+    def rename_flow_run(self, flow_run_id: str, name: str) -> FlowRun:
+        """Give a flow run another name."""
+        return self._transport.request(
+            "PATCH",
+            path("flow-runs", flow_run_id),
+            RenameFlowRun(name=name),
+            FlowRun,
+            repeatable=True,
+        )
 
     def _tell(self, flow_run_id: str, what: str, body: Reason | Resume) -> FlowRun:
         return self._transport.request("POST", path("flow-runs", flow_run_id, what), body, FlowRun)

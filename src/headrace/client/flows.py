@@ -100,6 +100,7 @@ class Flows(Resource):
         parameters: dict[str, Any] | None = None,
         labels: list[str] | None = None,
         run_config: RunConfig | dict[str, Any] | None = None,
+        reset: bool = False,
     ) -> None:
         """Say what all future runs of a flow take instead of what was registered.
 
@@ -108,11 +109,13 @@ class Flows(Resource):
             parameters: Values of parameters; None leaves them as they are.
             labels: Labels; None leaves them as they are.
             run_config: A run config, or one described; None leaves it as it is.
+            reset: Whether everything that was set before is taken back first.
         """
         overrides = SetOverrides(
             parameters=None if parameters is None else values(parameters, "parameter"),
             labels=labels,
             run_config=described(run_config),
+            reset=reset,
         )
         self._transport.request(
             "PATCH",

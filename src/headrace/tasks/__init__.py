@@ -1,4 +1,4 @@
-"""The task library: conditions, resources, shell commands, secrets, notifications, pauses.
+"""The task library: conditions, resources, shell commands, secrets, notifications, flow runs.
 
 Each name is imported when it is first used, so that nothing is paid for what a flow does not use.
 """
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
         merge,
         switch,
     )
+    from headrace.tasks.flow_runs.orders import CancelFlowRun, RenameFlowRun
+    from headrace.tasks.flow_runs.starting import StartFlowRun, create_flow_run
+    from headrace.tasks.flow_runs.waiting import get_task_run_result, wait_for_flow_run
     from headrace.tasks.notifications import EmailTask, SlackTask
     from headrace.tasks.pause import pause_task
     from headrace.tasks.resources import (
@@ -49,6 +52,9 @@ else:
                 "Merge",
                 "switch",
             ],
+            "headrace.tasks.flow_runs.orders": ["CancelFlowRun", "RenameFlowRun"],
+            "headrace.tasks.flow_runs.starting": ["create_flow_run", "StartFlowRun"],
+            "headrace.tasks.flow_runs.waiting": ["get_task_run_result", "wait_for_flow_run"],
             "headrace.tasks.notifications": ["EmailTask", "SlackTask"],
             "headrace.tasks.pause": ["pause_task"],
             "headrace.tasks.resources": [
@@ -79,6 +85,12 @@ __all__ = [
     "EnvVarSecret",
     "SecretBase",
     "pause_task",
+    "create_flow_run",
+    "wait_for_flow_run",
+    "get_task_run_result",
+    "StartFlowRun",
+    "RenameFlowRun",
+    "CancelFlowRun",
     "FunctionTask",
     "Constant",
     "List",

@@ -173,6 +173,16 @@ class Reason(Request):
     reason: str | None = None
 
 
+class RenameFlowRun(Request):
+    """Give a flow run another name.
+
+    Attributes:
+        name: The name.
+    """
+
+    name: str
+
+
 class Resume(Request):
     """Let a paused flow run go on.
 

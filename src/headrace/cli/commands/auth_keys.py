@@ -124,27 +124,9 @@ def _make_local(
     name: str, scope: str, expires: datetime.datetime | None, database_url: str | None
 ) -> NewKey:
     """Make a key in the database of this machine, whether or not a server runs on it."""
-    import asyncio
-
-    from headrace.server.db.database import Database
-    from headrace.server.db.migrate import prepare
-    from headrace.server.problems import Refusal
-    from headrace.server.services.auth import make_key
+    from headrace.server.local_keys import create_key as create
     from headrace.server.settings import ServerSettings
     from headrace.wire.auth import CreateKey
 
-    url = ServerSettings(database_url=database_url).resolved_database_url
     wanted = CreateKey(name=name, scope=scope, expires=expires)
-
-    async def write() -> NewKey:
-        database = Database.open(url)
-        try:
-            return await database.write(lambda connection: make_key(connection, wanted))
-        finally:
-            await database.close()
-
-    prepare(url)
-    try:
-        return asyncio.run(write())
-    except Refusal as refusal:
-        raise click.ClickException(refusal.message) from refusal
+    return create(ServerSettings(database_url=database_url), wanted)

@@ -85,6 +85,7 @@ def show(flow: str, project: str | None, as_json: bool) -> None:
             ("next run", moment(found.next_run)),
             ("storage", found.storage),
             ("run config", found.run_config),
+            ("overrides", found.overrides),
             ("recoveries", f"at most {found.max_recoveries}"),
             ("when the server is away", found.on_disconnect),
             ("tasks", len(tasks)),
@@ -173,12 +174,7 @@ def schedule(switch: str, flow: str, project: str | None, as_json: bool) -> None
 )
 @click.option("-l", "--label", "labels", multiple=True, help="A label. May be repeated.")
 @click.option("--run-config", metavar="JSON", help="A run config, as its serialize() gives it.")
-@click.option(
-    "--clear",
-    type=click.Choice(["params", "labels"]),
-    multiple=True,
-    help="Take what was registered again.",
-)
+@click.option("--reset", is_flag=True, help="First take back all that was set before.")
 @json_option
 def overrides(
     flow: str,
@@ -186,7 +182,7 @@ def overrides(
     params: tuple[str, ...],
     labels: tuple[str, ...],
     run_config: str | None,
-    clear: tuple[str, ...],
+    reset: bool,
     as_json: bool,
 ) -> None:
     """Say what future runs of a FLOW take instead.
@@ -195,21 +191,18 @@ def overrides(
 
     What is given takes the place of all earlier overrides of its kind.
     """
-    given = {"params": params, "labels": labels}
-    for kind in clear:
-        if given[kind]:
-            raise click.UsageError(f"Either clear the {kind} or give some, not both.")
-    if not (params or labels or run_config or clear):
-        raise click.UsageError("Say what to override: --param, --label, --run-config or --clear.")
-    values = parse_parameters(params) if params or "params" in clear else None
+    if not (params or labels or run_config or reset):
+        raise click.UsageError("Say what to override: --param, --label, --run-config or --reset.")
+    values = parse_parameters(params) if params else None
     config = None if run_config is None else _object(run_config)
     client = the_client()
     found = find_flow_version(client, flow, project)
     client.set_overrides(
         found.version_group_id,
         parameters=values,
-        labels=list(labels) if labels or "labels" in clear else None,
+        labels=list(labels) if labels else None,
         run_config=config,
+        reset=reset,
     )
     said_done(
         f"The overrides of the flow {found.name!r} are set, for all its versions.",

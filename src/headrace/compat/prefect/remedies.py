@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Final
 
 from headrace.compat.prefect.table import MODULES
-from headrace.core.errors import AttributeNotOfferedError, NotOfferedError
+from headrace.core.errors import AttributeNotOfferedError, CompatError, NotOfferedError
 
 _NO_SERVER: Final = (
-    "It speaks to a server, and this version of Headrace has none. Run the flow here, with flow.run() "
-    "or `headrace run --prefect1`, and leave out what registers, deploys or asks for flow runs."
+    "What there is of the server is in prefect.Client (headrace.client.Client is the whole of it) and "
+    "in prefect.backend: FlowView, FlowRunView, TaskRunView."
 )
-_NO_CLIENT: Final = _NO_SERVER + " Secrets that are kept here are in prefect.client.Secret."
+_NO_CLIENT: Final = "prefect.Client and prefect.client.Secret are what there is; headrace.client.Client can do more."
+_NO_GRAPHQL: Final = (
+    "The server has a REST API and no GraphQL: headrace.client.Client has a method for each call."
+)
 _NO_STORAGE: Final = (
     "This version of Headrace has no storages. flow.run() does not look at flow.storage: leave the "
     "import and the assignment out, and the flow runs as before."
@@ -32,10 +35,11 @@ _OWN_CODE: Final = (
 
 #: The way out, by the start of a path; the longest start that fits counts.
 _REMEDIES: Final[dict[str, str]] = {
-    "prefect.Client": _NO_CLIENT,
     "prefect.agent": _NO_AGENT,
     "prefect.api": _NO_SERVER,
-    "prefect.artifacts": _NO_SERVER,
+    "prefect.artifacts": (
+        "Headrace keeps no artifacts. Write what people are to see to the log: context.logger."
+    ),
     "prefect.backend": _NO_SERVER,
     "prefect.cli": _NO_CLI,
     "prefect.client": _NO_CLIENT,
@@ -64,7 +68,7 @@ _REMEDIES: Final[dict[str, str]] = {
     "prefect.utilities.agent": _NO_AGENT,
     "prefect.utilities.backend": _NO_SERVER,
     "prefect.utilities.cli": _NO_CLI,
-    "prefect.utilities.graphql": _NO_SERVER,
+    "prefect.utilities.graphql": _NO_GRAPHQL,
     "prefect.utilities.storage": _NO_STORAGE,
 }
 
@@ -77,6 +81,18 @@ def no_module(path: str) -> NotOfferedError:
 def missing_name(path: str) -> AttributeNotOfferedError:
     """Return the error for a name, asked of an alias module, that is not in the table."""
     return AttributeNotOfferedError(f"Headrace does not offer {path!r}. {_remedy(path)}")
+
+
+def not_in_rest(what: str, remedy: str, attribute: bool = False) -> CompatError:
+    """Return the error for a call of Prefect's client that the server has nothing for.
+
+    Args:
+        what: The call.
+        remedy: What to do instead.
+        attribute: Whether it was asked for as an attribute.
+    """
+    kind = AttributeNotOfferedError if attribute else NotOfferedError
+    return kind(f"Headrace does not offer {what}. {remedy}")
 
 
 def _remedy(path: str) -> str:

@@ -23,8 +23,22 @@ _SOURCES: Final[dict[str, dict[str, str]]] = {
             "Flow Parameter Task apply_map case config context flatten mapped resource_manager tags "
             "task unmapped"
         ),
+        f"{_OWN}.client": "Client",
     },
-    "prefect.client": {"headrace.secrets": "Secret"},
+    "prefect.backend": {
+        "headrace.tasks.flow_runs.views": "FlowView FlowRunView TaskRunView",
+        "headrace.tasks.flow_runs.watching": "watch_flow_run",
+    },
+    "prefect.backend.flow": {"headrace.tasks.flow_runs.views": "FlowView"},
+    "prefect.backend.flow_run": {
+        "headrace.tasks.flow_runs.views": "FlowRunView FlowView TaskRunView",
+        "headrace.tasks.flow_runs.watching": "FlowRunLog watch_flow_run",
+    },
+    "prefect.backend.task_run": {"headrace.tasks.flow_runs.views": "TaskRunView"},
+    "prefect.client": {f"{_OWN}.client": "Client", "headrace.secrets": "Secret"},
+    "prefect.client.client": {
+        f"{_OWN}.client": "Client FlowRunInfoResult ProjectInfo TaskRunInfoResult",
+    },
     "prefect.client.secrets": {"headrace.secrets": "Secret"},
     "prefect.configuration": {"headrace.config": "Config config load_configuration"},
     "prefect.core": {"headrace": "Edge Flow Parameter Task"},
@@ -131,6 +145,17 @@ _SOURCES: Final[dict[str, dict[str, str]]] = {
     "prefect.tasks.notifications": {"headrace.tasks": "EmailTask SlackTask"},
     "prefect.tasks.notifications.email_task": {"headrace.tasks": "EmailTask"},
     "prefect.tasks.notifications.slack_task": {"headrace.tasks": "SlackTask"},
+    "prefect.tasks.prefect": {
+        "headrace.tasks": (
+            "CancelFlowRun RenameFlowRun StartFlowRun create_flow_run get_task_run_result "
+            "wait_for_flow_run"
+        ),
+    },
+    "prefect.tasks.prefect.flow_run": {
+        "headrace.tasks": ("StartFlowRun create_flow_run get_task_run_result wait_for_flow_run"),
+    },
+    "prefect.tasks.prefect.flow_run_cancel": {"headrace.tasks": "CancelFlowRun"},
+    "prefect.tasks.prefect.flow_run_rename": {"headrace.tasks": "RenameFlowRun"},
     "prefect.tasks.secrets": {"headrace.tasks": "EnvVarSecret PrefectSecret SecretBase"},
     "prefect.tasks.secrets.base": {"headrace.tasks": "PrefectSecret SecretBase"},
     "prefect.tasks.secrets.env_var": {"headrace.tasks": "EnvVarSecret"},

@@ -1,0 +1,1 @@
+"""Flows of flows: tasks that start, watch and end flow runs, and views of these."""

@@ -1,0 +1,94 @@
+"""Tasks that rename and cancel flow runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from headrace.client import Client
+from headrace.core.attribute_defaults import defaults_from_attrs
+from headrace.core.context import context
+from headrace.core.errors import ArgumentError
+from headrace.core.task import Task
+
+
+class RenameFlowRun(Task[Any]):
+    """Gives a flow run another name.
+
+    Args:
+        flow_run_id: The flow run's id; by default that of the run that this task is part of.
+        flow_run_name: The name.
+        **kwargs: As for `Task`.
+    """
+
+    def __init__(
+        self, flow_run_id: str | None = None, flow_run_name: str | None = None, **kwargs: Any
+    ) -> None:
+        self.flow_run_id = flow_run_id
+        self.flow_run_name = flow_run_name
+        super().__init__(**kwargs)
+
+    @defaults_from_attrs("flow_run_id", "flow_run_name")
+    def run(self, flow_run_id: str | None = None, flow_run_name: str | None = None) -> bool:
+        """Rename the flow run.
+
+        Args:
+            flow_run_id: As for the task.
+            flow_run_name: As for the task.
+
+        Returns:
+            True.
+
+        Raises:
+            ArgumentError: If there is no name, or no flow run.
+            ClientError: If the server cannot do it.
+        """
+        if not flow_run_name:
+            raise ArgumentError(f"The task {self.name!r} has no flow_run_name: say the new name.")
+        Client().rename_flow_run(_this_one(flow_run_id, self.name), flow_run_name)
+        return True
+
+
+class CancelFlowRun(Task[Any]):
+    """Cancels a flow run.
+
+    Args:
+        flow_run_id: The flow run's id; by default that of the run that this task is part of.
+        **kwargs: As for `Task`.
+    """
+
+    def __init__(self, flow_run_id: str | None = None, **kwargs: Any) -> None:
+        self.flow_run_id = flow_run_id
+        super().__init__(**kwargs)
+
+    @defaults_from_attrs("flow_run_id")
+    def run(self, flow_run_id: str | None = None) -> bool:
+        """Cancel the flow run.
+
+        Args:
+            flow_run_id: As for the task.
+
+        Returns:
+            True.
+
+        Raises:
+            ArgumentError: If there is no flow run.
+            ClientError: If the server cannot do it.
+        """
+        mine = context.get("flow_run_name")
+        Client().cancel_flow_run(
+            _this_one(flow_run_id, self.name),
+            f"Cancelled by the task {self.name!r}{f' of the flow run {mine!r}' * bool(mine)}.",
+        )
+        return True
+
+
+def _this_one(flow_run_id: str | None, task_name: str) -> str:
+    found = flow_run_id or (
+        context.get("flow_run_id") if context.get("running_with_backend") else None
+    )
+    if not found:
+        raise ArgumentError(
+            f"The task {task_name!r} has no flow_run_id, and the run that it is part of is no "
+            "tracked one. Say which flow run is meant."
+        )
+    return str(found)
