@@ -37,6 +37,8 @@ class ServerSettings:
     longest_wait: datetime.timedelta = datetime.timedelta(seconds=60)
     #: How many credentials that are wrong an address may send at once; one more every six seconds.
     most_failures: int = 20
+    #: After how long a run that is due and that nobody has claimed says that it is late.
+    late_after: datetime.timedelta = datetime.timedelta(seconds=15)
     #: How patient the server is with owners of flow runs.
     policy: Policy = field(default_factory=Policy)
 

@@ -87,6 +87,11 @@ def row_of(connection: Connection, run_id: str) -> Row[Any]:
     return row
 
 
+def rows_of(connection: Connection, run_ids: Sequence[str]) -> Sequence[Row[Any]]:
+    """Return the rows of flow runs, joined with what `db.waiting.run_facts` needs."""
+    return connection.execute(_CHOICE.where(flow_runs.c.id.in_(run_ids))).all()
+
+
 def listed(
     connection: Connection,
     which: RunFilter,

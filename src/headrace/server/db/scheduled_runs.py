@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
 
 from headrace.server.db.columns import from_json
 from headrace.server.db.new_runs import TEMPLATES, Template, insert_runs, new_row
@@ -59,14 +59,17 @@ def scheduled_flows(connection: Connection) -> list[ScheduledFlow]:
     return [ScheduledFlow(row.id, row.name, row.schedule) for row in connection.execute(choice)]
 
 
-def missing(connection: Connection, flow_id: str, planned: Sequence[PlannedRun]) -> bool:
-    """Tell whether a run that is planned is not there yet."""
+def missing(
+    connection: Connection, flow_id: str, planned: Sequence[PlannedRun]
+) -> list[PlannedRun]:
+    """Return those of the planned runs that are not there yet."""
     group = select(flows.c.version_group_id).where(flows.c.id == flow_id).scalar_subquery()
-    keys = [run.key for run in planned]
-    choice = select(func.count()).where(
-        flow_runs.c.version_group_id == group, flow_runs.c.idempotency_key.in_(keys)
+    choice = select(flow_runs.c.idempotency_key).where(
+        flow_runs.c.version_group_id == group,
+        flow_runs.c.idempotency_key.in_([run.key for run in planned]),
     )
-    return (connection.scalar(choice) or 0) < len(keys)
+    there = set(connection.scalars(choice))
+    return [run for run in planned if run.key not in there]
 
 
 def fill(connection: Connection, flow_id: str, planned: Sequence[PlannedRun], now: float) -> int:
