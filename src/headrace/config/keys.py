@@ -203,6 +203,11 @@ KEYS: dict[str, Key] = {
     "flows.eager_edge_validation": Key(
         BOOLEAN, False, "Whether each new edge is checked for a cycle at once."
     ),
+    "flows.park_after": Key(
+        POSITIVE,
+        600,
+        "How many seconds a tracked run waits at most before it lets go of its process meanwhile.",
+    ),
     "flows.defaults.storage.add_default_labels": Key(
         BOOLEAN, True, "Whether a storage adds its own labels to the flow's."
     ),

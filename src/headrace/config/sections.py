@@ -44,6 +44,7 @@ class FlowsSection(Section):
     checkpointing: bool
     run_on_schedule: bool
     eager_edge_validation: bool
+    park_after: float
     defaults: FlowDefaultsSection
 
 

@@ -232,9 +232,10 @@ class Outcome:
         lengths: How many items each of these has, where asked for.
         seconds: How long the step took.
         kept: Whether the value stayed where it was computed.
+        location: Where the checkpoint of such a value is; None if it has none.
     """
 
-    __slots__ = ("kept", "length", "lengths", "position", "seconds", "state")
+    __slots__ = ("kept", "length", "lengths", "location", "position", "seconds", "state")
 
     def __init__(
         self,
@@ -244,6 +245,7 @@ class Outcome:
         lengths: list[int | None] | None = None,
         seconds: float = 0.0,
         kept: bool = False,
+        location: str | None = None,
     ) -> None:
         self.position = position
         self.state = state
@@ -251,6 +253,7 @@ class Outcome:
         self.lengths = lengths
         self.seconds = seconds
         self.kept = kept
+        self.location = location
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Outcome, (
@@ -260,6 +263,7 @@ class Outcome:
             self.lengths,
             self.seconds,
             self.kept,
+            self.location,
         )
 
 

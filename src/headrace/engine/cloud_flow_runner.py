@@ -4,16 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from headrace.config import config
+from headrace.config.logging import get_logger
+from headrace.core.hashing import UNHASHABLE, hash_value
 from headrace.core.now import timestamp
+from headrace.core.states import Cancelled, Paused
+from headrace.engine.checkpoints import Checkpoints, Store, store_for
 from headrace.engine.flow_runner import FlowRunner
 from headrace.engine.orders import Orders
+from headrace.engine.recorder import Recorder
+from headrace.engine.resumption import Past, Resumption
+from headrace.engine.segments import BEGUN, ENDED, NOTHING, RESTARTED, Record
 from headrace.wire.events import FlowState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from headrace.core.states import State
-    from headrace.engine.reporting import Reporting
+    from headrace.core.task import Task
+    from headrace.engine.plan import Node
+    from headrace.engine.run import Run
     from headrace.flow import Flow
     from headrace.wire.claims import RunDetails
+    from headrace.wire.events import Event
 
 
 class CloudFlowRunner:
@@ -22,48 +35,159 @@ class CloudFlowRunner:
     Args:
         flow: The flow.
         details: What the server says of the run.
-        reporting: Takes the run's events.
+        emit: Takes the run's events.
+        store: Where checkpoints are; by default beside the flow's results, or in the home
+            directory.
 
     Attributes:
         orders: What the run is told to do.
+        checkpoints: What later attempts will know; None if results are not to be kept.
     """
 
-    def __init__(self, flow: Flow, details: RunDetails, reporting: Reporting) -> None:
+    def __init__(
+        self,
+        flow: Flow,
+        details: RunDetails,
+        emit: Callable[[Event], None],
+        store: Store | None = None,
+    ) -> None:
         self.flow = flow
         self.details = details
-        self.reporting = reporting
         self.orders = Orders(details.on_disconnect == "hold")
+        self._context = _context_of(details)
+        self.checkpoints: Checkpoints | None = None
+        if self._context["checkpointing"]:
+            store = store or store_for(flow.result, details.id, details.attempt)
+            self.checkpoints = Checkpoints(store, details.attempt)
+        self._recorder = Recorder(
+            emit,
+            self.orders,
+            self.checkpoints,
+            None if self.checkpoints is None else self._resumption,
+        )
 
     def run(self) -> FlowState | None:
         """Run the flow.
 
         Returns:
-            The state in which the run ends or is parked; None if it is not this process's to say.
+            The state in which the run ends or is parked; None if it is not this process's to say,
+            as it has lost the run, or was asked to end without being told to cancel the run.
+
+        Raises:
+            FlowError: If the run's parameters do not fit the flow.
         """
-        runner = FlowRunner(self.flow)
-        with self.orders:
-            state = runner.run(parameters=self.details.parameters, context=self._context())
-        if self.orders.superseded is not None or self.orders.terminated:
+        recorder = self._recorder
+        runner = FlowRunner(self.flow, tracker=recorder)
+        patience = None if self.checkpoints is None else config.flows.park_after
+        try:
+            with self.orders:
+                state = runner.run(
+                    parameters=self.details.parameters, context=self._context, patience=patience
+                )
+        finally:
+            recorder.close()
+        ending = self._ending(state)
+        checkpoints = self.checkpoints
+        if checkpoints is not None and ending is not None:
+            if state.is_finished():
+                checkpoints.add(Record("", -1, ending.type, ENDED, at=ending.at))
+            checkpoints.flush()
+        return ending
+
+    # -- how it ends ------------------------------------------------------------------------
+
+    def _ending(self, state: State) -> FlowState | None:
+        orders = self.orders
+        if orders.superseded is not None or (orders.terminated and isinstance(state, Cancelled)):
             return None
-        return _flow_state(state)
+        if state.is_finished():
+            return FlowState(at=timestamp(), type=type(state).__name__, message=state.message)
+        return self._parked(state)
 
-    def _context(self) -> dict[str, Any]:
-        details = self.details
-        return {
-            "checkpointing": True,
-            **details.context,
-            "flow_run_id": details.id,
-            "flow_run_name": details.name,
-            "flow_id": details.flow_id,
-            "flow_version": details.flow_version,
-            "project_name": details.project_name,
-            "flow_run_labels": details.labels,
-            "scheduled_start_time": details.scheduled_start_time,
-            "idempotency_key": details.id,
-            "attempt": details.attempt,
-            "running_with_backend": True,
-        }
+    def _parked(self, state: State) -> FlowState:
+        """Return the state of a run that goes on in another process, at a time or when told."""
+        if self.orders.pause is not None:
+            return FlowState(at=timestamp(), type="Paused", message=self.orders.pause)
+        run = self._recorder.run
+        if run is None:  # a handler has put it off before it began
+            start = getattr(state, "start_time", None)
+            due = None if start is None else start.timestamp()
+            kind = "Paused" if isinstance(state, Paused) or due is None else "Scheduled"
+            return FlowState(at=timestamp(), type=kind, message=state.message, due=due)
+        due = run.machine.next_due
+        paused = _paused(run)
+        if paused:
+            more = "" if len(paused) == 1 else f" (and {len(paused) - 1} more)"
+            node, child, why = paused[0]
+            message = f"Task {node.name_of(child)!r} is paused{more}: {why}"
+            return FlowState(at=timestamp(), type="Paused", message=message, due=due)
+        message = "Nothing that is left of it starts before then."
+        return FlowState(at=timestamp(), type="Scheduled", message=message, due=due)
+
+    # -- how it begins ----------------------------------------------------------------------
+
+    def _resumption(
+        self, nodes: Mapping[Task[Any], Node], parameters: Mapping[str, Any]
+    ) -> Resumption:
+        """Read what earlier attempts have left, and begin this one's segment."""
+        checkpoints, details = self.checkpoints, self.details
+        assert checkpoints is not None
+        found = hash_value(dict(parameters))
+        hashed = None if found.startswith(UNHASHABLE) else found
+        restarts = details.context.get("restart")
+        past = Past(checkpoints.read() if details.attempt > 1 else (), restarts)
+        checkpoints.add(
+            Record("", -1, "", RESTARTED if past.restarts else BEGUN, inputs=hashed, at=timestamp())
+        )
+        resumption = Resumption(past, nodes, checkpoints.store, hashed, details.resumed)
+        if details.attempt > 1:
+            self._say_what_is_taken_over(past, resumption)
+        return resumption
+
+    def _say_what_is_taken_over(self, past: Past, resumption: Resumption) -> None:
+        logger = get_logger("CloudFlowRunner")
+        attempt = self.details.attempt
+        if not past.parameters:
+            logger.warning(
+                "This is attempt %d, and the checkpoints of those before it are not to be found here: "
+                "every task is run again.",
+                attempt,
+            )
+            return
+        count = len(resumption.taken)
+        logger.info(
+            "This is attempt %d: %d task runs are taken over, not run again.", attempt, count
+        )
+        values = sum(record.form == NOTHING for _, record in past.runs.values())
+        if values:
+            logger.info("%d that had ended are run again, as their values were not kept.", values)
 
 
-def _flow_state(state: State) -> FlowState:
-    return FlowState(at=timestamp(), type=type(state).__name__, message=state.message)
+def _context_of(details: RunDetails) -> dict[str, Any]:
+    """Return the context keys of a tracked run."""
+    return {
+        "checkpointing": True,
+        **details.context,
+        "flow_run_id": details.id,
+        "flow_run_name": details.name,
+        "flow_id": details.flow_id,
+        "flow_version": details.flow_version,
+        "project_name": details.project_name,
+        "flow_run_labels": details.labels,
+        "scheduled_start_time": details.scheduled_start_time,
+        "idempotency_key": details.id,
+        "attempt": details.attempt,
+        "running_with_backend": True,
+    }
+
+
+def _paused(run: Run) -> list[tuple[Node, int, str | None]]:
+    """Return the task runs that wait for a person, and what each says."""
+    found: list[tuple[Node, int, str | None]] = []
+    for node in run.machine.unfinished():
+        if isinstance(node.state, Paused):
+            found.append((node, -1, node.state.message))
+        for child, state in enumerate(node.children or ()):
+            if isinstance(state, Paused):
+                found.append((node, child, state.message))
+    return found

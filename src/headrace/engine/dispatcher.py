@@ -72,6 +72,8 @@ class Dispatcher:
         self._left_over: Command | None = None
         self.statistics = Statistics()
         run.count_running = self._count_running
+        if not executor.keeps_values:
+            run.list_running = self._list_running
 
     def perform(self) -> None:
         """Perform all commands, until the machine has no more."""
@@ -123,6 +125,17 @@ class Dispatcher:
         # A submission runs one task at a time; what is queued beyond the slots does not run yet.
         return min(len(self._flights), self._executor.slots)
 
+    def _list_running(self) -> list[Item]:
+        """Return the runs that a pool, which takes what comes first, must have begun with.
+
+        A chunk of several is at its first: a long one ends it, as its time is up.
+        """
+        try:
+            flights = list(self._flights.values())[: self._executor.slots]
+            return [flight.items[min(flight.open)] for flight in flights if flight.open]
+        except (RuntimeError, ValueError):
+            return []  # it was asked by another thread, in the middle of a change
+
     # -- out ------------------------------------------------------------------------------
 
     def _fill(self) -> bool:
@@ -157,6 +170,9 @@ class Dispatcher:
 
     def _take(self) -> Command | None:
         """Return the next command that is to go out."""
+        tracker = self._run.tracker
+        if tracker is not None and not tracker.may_start():
+            return None
         command, self._left_over = self._left_over, None
         if command is not None and self._machine.is_held_back(command.node, command.child):
             # A value that it needs was lost since it was taken.
@@ -175,9 +191,25 @@ class Dispatcher:
             elif command.node.plain and isinstance(command.node.task, Parameter | Constant):
                 # What they give is here: sending them anywhere would only take time.
                 self._run.finish(*item, self._run.execute(command))
+            elif (known := self._known(command)) is not None:
+                self._run.finish(*item, known)
             else:
                 return command
             command = None
+
+    def _known(self, command: Command) -> State | None:
+        """Return the state that an earlier attempt has left, if the inputs are here and the same."""
+        tracker = self._run.tracker
+        node = command.node
+        if tracker is None or not tracker.guarded or command.decided is not None:
+            return None
+        if any(each.upstream in self._packer.kept_nodes for each in node.inputs):
+            return None
+        try:
+            inputs = self._run.inputs.bind(node, command.child)
+        except Exception:  # noqa: BLE001 - a user's own sequence may raise anything; the run will
+            return None
+        return tracker.known(node, command.child, inputs)
 
     # -- in -------------------------------------------------------------------------------
 
@@ -256,6 +288,8 @@ class Dispatcher:
             self._packer.kept[item] = (flight, position)
             self._packer.kept_nodes.add(node)
         self._packer.measured(node, outcome.seconds)
+        if self._run.tracker is not None:
+            self._run.tracker.reported(node, outcome)
         self._under_way.discard(item)
         if item in self._wanted:
             self._wanted.discard(item)
@@ -295,6 +329,12 @@ class Dispatcher:
 
     def _wait_for_timer(self) -> bool:
         """Wait until something is due; tell whether anything was."""
+        tracker = self._run.tracker
+        if tracker is not None and not tracker.may_start():
+            if tracker.stops:
+                return False
+            self._handle_next(None)
+            return True
         seconds = self._run.due_in()
         if seconds is None:
             return self._left_over is not None or self._machine.ready_count > 0

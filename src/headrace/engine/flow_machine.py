@@ -39,7 +39,7 @@ from headrace.engine.upstream import (
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Iterable, Mapping, MutableSequence, Sequence
+    from collections.abc import Callable, Iterable, Mapping, MutableSequence, Sequence
 
     from headrace.core.task import Task
     from headrace.engine.plan import Measure
@@ -90,6 +90,8 @@ class FlowMachine:
             somebody wants to see every change of state.
         measured: How many items the values of given states have, and each of these, where
             `Node.measure` asks for it: by node and map index.
+        watch: Told of every state that is entered, by node and map index; not of given ones.
+        keep_cached: Whether given states that are `Cached` stand, as they are of this very run.
 
     Attributes:
         cancelled: Why the run was cancelled; None while it is not.
@@ -101,9 +103,13 @@ class FlowMachine:
         given: Mapping[Task[Any], State] | None = None,
         observe_all: bool = False,
         measured: Mapping[tuple[Node, int], Measure] | None = None,
+        watch: Callable[[Node, int, State], None] | None = None,
+        keep_cached: bool = False,
     ) -> None:
         self.nodes = nodes
         self.cancelled: str | None = None
+        self._watch = watch
+        self._keep_cached = keep_cached
         self._observe_all = observe_all
         self._ready: list[Node | _Span | tuple[Node, int]] = []
         self._timers: list[tuple[float, int, Node, int]] = []
@@ -127,12 +133,16 @@ class FlowMachine:
     def _begin_with(self, node: Node, state: State) -> None:
         if node.mapped and isinstance(state, Mapped):
             return  # its children's states are looked up when it is expanded
-        if state.is_finished() and not state.is_cached() and not node.task.always_runs:
+        if self._stands(state) and not node.task.always_runs:
             node.state = state
             node.length, node.lengths = self._measured.get((node, NOT_A_CHILD), (None, None))
             self._settle_later.append(node)
         else:
             self._begin_later(node, NOT_A_CHILD, state)
+
+    def _stands(self, state: State) -> bool:
+        """Tell whether a given state is how the run ended: a cached one is looked at again."""
+        return state.is_finished() and (self._keep_cached or not state.is_cached())
 
     def _begin_later(self, node: Node, child: int, state: State) -> None:
         """Let a run begin with a state once it is its turn; with a scheduled one, at its time."""
@@ -241,6 +251,8 @@ class FlowMachine:
         if child < 0:
             if node.state is not None and node.state.is_finished() and node.settled:
                 raise TransitionError(f"{node.slug} is {node.state!r} already; now {state!r}.")
+            if self._watch is not None:
+                self._watch(node, child, state)
             if node.mapped and isinstance(state, Mapped):
                 self._expand(node, state)
                 return
@@ -259,6 +271,8 @@ class FlowMachine:
         before = children[child]
         if before is not None and before.is_finished():
             raise TransitionError(f"{node.slug}[{child}] is {before!r} already; now {state!r}.")
+        if self._watch is not None:
+            self._watch(node, child, state)
         children[child] = state
         if node.measure:
             assert node.lengths is not None
@@ -353,7 +367,7 @@ class FlowMachine:
         for child, child_state in enumerate(before[:width]):
             if child_state is None:
                 continue
-            if child_state.is_finished() and not child_state.is_cached():
+            if self._stands(child_state):
                 reused = True
                 children[child] = child_state
                 if node.lengths is not None:
@@ -453,6 +467,8 @@ class FlowMachine:
             child: The map index; `NOT_A_CHILD` for a task that is not mapped.
             state: The new, visible state, with the reason.
         """
+        if self._watch is not None:
+            self._watch(node, child, state)
         if child < 0:
             node.state = state
         else:
@@ -517,12 +533,17 @@ class FlowMachine:
 
     def _end_one_cancelled(self, node: Node) -> None:
         reason = self.cancelled or "Cancelled"
+        watch = self._watch
         if node.children is None:
             node.state = Cancelled(reason)
+            if watch is not None:
+                watch(node, NOT_A_CHILD, node.state)
             return
         for child, state in enumerate(node.children):
             if state is None or not state.is_finished():
-                node.children[child] = Cancelled(reason)
+                cancelled = node.children[child] = Cancelled(reason)
+                if watch is not None:
+                    watch(node, child, cancelled)
         node.open_children = 0
 
     def final_states(self) -> dict[Task[Any], State]:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from headrace.core.task import Task
     from headrace.engine.progress import Progress
+    from headrace.engine.tracker import Tracker
     from headrace.executors.base import Executor
     from headrace.flow import Flow
 
@@ -62,6 +63,7 @@ class FlowRunner:
             flow run's state, after the flow's own; a state that they return takes its place.
         observer: Given the `Progress` of each run before its first task begins, to read from a
             thread of its own.
+        tracker: Looks on at the run, and may hold it up, if it is a tracked one.
     """
 
     def __init__(
@@ -70,11 +72,13 @@ class FlowRunner:
         task_runner_cls: type[TaskRunner] | None = None,
         state_handlers: Iterable[FlowRunnerHandler] | None = None,
         observer: Callable[[Progress], None] | None = None,
+        tracker: Tracker | None = None,
     ) -> None:
         self.flow = flow
         self.task_runner_cls = task_runner_cls or _default_task_runner_class
         self.state_handlers = list(state_handlers or ())
         self.observer = observer
+        self.tracker = tracker
         self.logger = get_logger(type(self).__name__)
 
     def __repr__(self) -> str:
@@ -125,11 +129,16 @@ class FlowRunner:
             begin = state if state is not None else Pending("Flow run created")
             running = self._start(begin)
             nodes = self._plan()
+            tracker = self.tracker
+            if tracker is not None:
+                task_states = {**tracker.given(nodes, values), **(task_states or {})}
             machine = FlowMachine(
                 nodes,
                 task_states,
                 observe_all=bool(task_runner_state_handlers) or self.task_runner_cls.sees_all,
                 measured=measure_given(nodes, task_states) if task_states else None,
+                watch=None if tracker is None else tracker.changed,
+                keep_cached=tracker is not None,
             )
             run = Run(
                 machine,
@@ -139,7 +148,10 @@ class FlowRunner:
                 list(task_runner_state_handlers or ()),
                 task_contexts,
                 patience,
+                tracker,
             )
+            if tracker is not None:
+                tracker.attach(run)
             if self.observer is not None:
                 from headrace.engine.progress import Progress
 
@@ -227,7 +239,7 @@ class FlowRunner:
             try:
                 with interruptible():
                     if executor.inline:
-                        run_inline(run)
+                        run_inline(run, self.tracker)
                     else:
                         from headrace.engine.dispatcher import Dispatcher
 
@@ -237,6 +249,7 @@ class FlowRunner:
                             wanted = [*wanted, *_resources(machine)]
                         dispatcher.collect(machine.nodes[task] for task in wanted)
             except KeyboardInterrupt as interrupt:
+                self._leave_if_lost()
                 reason = str(interrupt) or "The run was interrupted."
                 self.logger.warning("%s The flow run is cancelled.", reason)
                 machine.cancel(reason)
@@ -247,8 +260,14 @@ class FlowRunner:
                     machine.cancel("The run was ended by an error.")
                     self._clean_up(run)
                 raise
+            self._leave_if_lost()
             if machine.cancelled is not None:
                 self._clean_up(run)
+
+    def _leave_if_lost(self) -> None:
+        """End at once if the run is another process's: no handler and no clean-up is called."""
+        if self.tracker is not None and self.tracker.is_lost:
+            raise EndRun(Cancelled("The run is another process's."))
 
     def _clean_up(self, run: Run) -> None:
         """Clean up, in this thread, the resources that a cancelled run has set up."""
@@ -268,7 +287,8 @@ class FlowRunner:
         reference = [nodes[task] for task in self.flow.reference_tasks()]
         final = self._final_state(running, machine, reference, result)
         handler = self.flow.terminal_state_handler
-        if handler is not None:
+        # What is parked has not ended, and comes here again.
+        if handler is not None and (self.tracker is None or final.is_finished()):
             final = heed(handler, handler(self.flow, final, _states_of(reference)), final)
         return self._change(running, final)
 

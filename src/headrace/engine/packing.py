@@ -227,6 +227,9 @@ class Packer:
         left: float,
     ) -> float:
         """Add what follows a run and waits for nothing else, as long as there is time left."""
+        tracker = self._run.tracker
+        if tracker is not None and tracker.guarded:
+            return left  # what follows is to be looked at before it is run
         while left > 0 and len(chunk.steps) < MOST_STEPS:
             following = self._successor(item)
             if (

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from headrace.core.task import Task
     from headrace.engine.flow_machine import Command, FlowMachine
     from headrace.engine.task_runner import TaskRunnerHandler
+    from headrace.engine.tracker import Tracker
 
 
 class Run:
@@ -36,6 +37,7 @@ class Run:
         task_contexts: More context keys, by task.
         patience: How far ahead a retry or a pause may lie to be waited for, in seconds; what lies
             further ends the run as scheduled. None for any time.
+        tracker: Looks on, if the run is tracked.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Run:
         task_runner_handlers: Sequence[TaskRunnerHandler] = (),
         task_contexts: Mapping[Task[Any], Mapping[str, Any]] | None = None,
         patience: float | None = None,
+        tracker: Tracker | None = None,
     ) -> None:
         self.machine = machine
         self.scope = scope
@@ -55,9 +58,12 @@ class Run:
         self.task_runner_handlers = list(task_runner_handlers)
         self.task_contexts = task_contexts or {}
         self.patience = patience
+        self.tracker = tracker
         self.inputs = Inputs()
         #: Counts the task runs that are being executed; whoever performs several says how.
         self.count_running: Callable[[], int] = _one
+        #: Lists those that are being executed elsewhere, as far as this process can tell.
+        self.list_running: Callable[[], Sequence[tuple[Node, int]]] = tuple
         ordinary = task_runner_cls is TaskRunner and not self.task_runner_handlers
         for node in machine.nodes.values():
             node.plain = ordinary and is_plain(node.task, flow_result, scope.checkpointing)
@@ -81,6 +87,10 @@ class Run:
             arguments = {} if decided is not None else self.inputs.bind(node, child)
         except Exception as error:  # noqa: BLE001 - a user's own sequence may raise anything
             return unbindable(node.task, node.name_of(child), error)
+        if self.tracker is not None and self.tracker.guarded and decided is None:
+            known = self.tracker.known(node, child, arguments)
+            if known is not None:
+                return known
         if node.plain and decided is None and (begin is None or not begin.is_cached()):
             return run_plain(node.task, arguments, scope)
         return self.runner(node.task).execute(
@@ -130,8 +140,12 @@ def _one() -> int:
     return 1
 
 
-def run_inline(run: Run) -> None:
+def run_inline(run: Run, tracker: Tracker | None = None) -> None:
     """Perform all commands in this thread, one after another.
+
+    Args:
+        run: The flow run.
+        tracker: Asked before each; None lets them pass.
 
     Raises:
         KeyboardInterrupt: If the user interrupts a task.
@@ -142,6 +156,9 @@ def run_inline(run: Run) -> None:
         while True:
             command = machine.take()
             if command is not None:
+                if tracker is not None and not tracker.begin(command.node, command.child):
+                    machine.put_back(command.node, command.child)
+                    return
                 run.finish(command.node, command.child, run.execute(command))
                 continue
             seconds = run.due_in()

@@ -71,7 +71,9 @@ def main(sock: socket.socket) -> int:
         ending: FlowState | None
         try:
             flow = _load(details)
-            runner = CloudFlowRunner(flow, details, reporting)
+            runner = CloudFlowRunner(flow, details, reporting.emit)
+            if runner.checkpoints is not None:
+                reporting.before_send = runner.checkpoints.flush
             reporting.listen(frames, runner.orders.obey, _deserted)
             ending = runner.run()
         except Exception as error:  # noqa: BLE001 - whatever it is, it is how this run ends
@@ -80,6 +82,8 @@ def main(sock: socket.socket) -> int:
     if ending is not None:
         reporting.emit(ending)
     reporting.close()
+    if runner is not None and runner.checkpoints is not None:
+        runner.checkpoints.close()
     if ending is not None:
         return EXIT_REPORTED
     return EXIT_SUPERSEDED if runner and runner.orders.superseded else EXIT_TERMINATED

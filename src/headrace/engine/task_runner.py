@@ -184,6 +184,9 @@ class TaskRunner:
     #: skipped, the not triggered, and the mapped ones as a whole.
     sees_all: ClassVar[bool] = False
 
+    #: The name of the run, if it has got one of its own.
+    _run_name: str | None = None
+
     def __init__(
         self,
         task: Task[Any],
@@ -231,6 +234,20 @@ class TaskRunner:
         Raises:
             KeyboardInterrupt: If the user interrupts the task.
         """
+        ended = self._execute(inputs, scope, state, decided, upstream_states)
+        if self._run_name is not None:
+            # It may have been made on a worker: the state takes it to where runs are reported.
+            ended.context["task_run_name"] = self._run_name
+        return ended
+
+    def _execute(
+        self,
+        inputs: Mapping[str, Any],
+        scope: TaskRunContext,
+        state: State | None,
+        decided: State | None,
+        upstream_states: Mapping[Edge, State] | None,
+    ) -> State:
         token = current.set(scope)
         try:
             begin = state if state is not None else Pending("Task run created")
@@ -325,7 +342,7 @@ class TaskRunner:
         template = self.task.task_run_name
         values = self._formatting(inputs)
         name = template.format(**values) if isinstance(template, str) else template(**values)  # type: ignore[misc]
-        context["task_run_name"] = name
+        context["task_run_name"] = self._run_name = name
 
     def _look_up(self, state: State, inputs: Mapping[str, Any]) -> State | None:
         """Return a cached state that makes running the task needless, if there is one."""

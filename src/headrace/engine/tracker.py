@@ -1,0 +1,55 @@
+"""What looks on while a flow is run, remembers it for later attempts, and may hold it up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from headrace.core.states import State
+    from headrace.core.task import Task
+    from headrace.engine.chunk import Outcome
+    from headrace.engine.plan import Node
+    from headrace.engine.run import Run
+
+
+class Tracker(Protocol):
+    """Stands beside one flow run. All methods are called by the thread that runs the flow.
+
+    Attributes:
+        guarded: Whether `known` is to be asked before a task of this run is started.
+    """
+
+    guarded: bool
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the run is another process's: no user's function is called any more."""
+
+    @property
+    def stops(self) -> bool:
+        """Whether nothing new starts, for good."""
+
+    def given(
+        self, nodes: Mapping[Task[Any], Node], parameters: Mapping[str, Any]
+    ) -> Mapping[Task[Any], State]:
+        """Return the states that an earlier attempt has left."""
+
+    def attach(self, run: Run) -> None:
+        """Look on at this run."""
+
+    def changed(self, node: Node, child: int, state: State) -> None:
+        """Take note of a task run's new state."""
+
+    def may_start(self) -> bool:
+        """Tell whether a task may start now."""
+
+    def begin(self, node: Node, child: int) -> bool:
+        """Take note that a task starts here and now; tell whether it may. Waits if it may later."""
+
+    def known(self, node: Node, child: int, inputs: Mapping[str, Any]) -> State | None:
+        """Return the state that an earlier attempt has left of a task with the same inputs."""
+
+    def reported(self, node: Node, outcome: Outcome) -> None:
+        """Take note of what a worker says of a run, before `changed` is told of its state."""
