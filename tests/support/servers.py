@@ -52,18 +52,27 @@ class RunningServer:
     """A server that a test may kill, stop and start again: at the same address, on the same data.
 
     Args:
-        arguments: What follows `headrace server start`.
+        program: What starts it, such as `headrace server start`.
+        arguments: What follows that.
         port: The port that it listens on.
         home: Its home directory, in which its log is kept too.
         env: Environment variables over those of this process.
     """
 
-    def __init__(self, arguments: list[str], port: int, home: Path, env: dict[str, str]) -> None:
+    def __init__(
+        self,
+        program: list[str],
+        arguments: list[str],
+        port: int,
+        home: Path,
+        env: dict[str, str],
+    ) -> None:
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
         self.home = home
         #: What a client of this server, or an agent, has in its environment.
         self.env = {"HEADRACE_HOME": str(home), "HEADRACE_API_URL": self.url, **env}
+        self._program = program
         self._arguments = arguments
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -92,7 +101,7 @@ class RunningServer:
             wait: Whether to wait; else it may not even listen yet.
         """
         assert self._process is None, "the server runs already"
-        command = [str(PROGRAM), "server", "start", *self._arguments]
+        command = [*self._program, *self._arguments]
         # If the test run itself is killed, the server goes with it.
         if setpriv := shutil.which("setpriv"):
             command = [setpriv, "--pdeathsig", "KILL", "--", *command]
@@ -170,6 +179,7 @@ def running_server(
     database_url: str | None = None,
     home: Path | None = None,
     env: Mapping[str, str] | None = None,
+    lease: float | None = None,
     **options: object,
 ) -> Iterator[RunningServer]:
     """Run `headrace server start` on a free port of 127.0.0.1 for the length of a `with` block.
@@ -178,6 +188,8 @@ def running_server(
         database_url: The database; by default SQLite in `home`.
         home: Its home directory; by default a new one, removed afterwards.
         env: Environment variables over those of this process, for settings.
+        lease: How many seconds the process of a flow run owns it without a word, where what the
+            command offers is too long for a test.
         options: More options of the command: `allow_anything=True` is `--allow-anything`, `a=1` is
             `--a 1`.
     """
@@ -190,7 +202,11 @@ def running_server(
         if value is not True:
             arguments.append(str(value))
     own = Path(tempfile.mkdtemp(prefix="headrace-server-")) if home is None else None
-    server = RunningServer(arguments, port, own or home or Path(), dict(env or {}))
+    program = [str(PROGRAM), "server", "start"]
+    if lease is not None:
+        program = [sys.executable, str(Path(__file__).with_name("impatient_server.py"))]
+        arguments += ["--lease", str(lease)]
+    server = RunningServer(program, arguments, port, own or home or Path(), dict(env or {}))
     try:
         server.start()
         yield server
