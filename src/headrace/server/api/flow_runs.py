@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from litestar import delete, get, post
+from litestar import delete, get, patch, post
 from litestar.params import Parameter
 
 from headrace.core.now import now
@@ -21,6 +21,7 @@ from headrace.wire.flow_runs import (
     FlowRunPage,
     FlowRunState,
     Reason,
+    RenameFlowRun,
     Resume,
 )
 
@@ -65,6 +66,12 @@ async def list_flow_runs(
 async def get_flow_run(run_id: str, parts: Parts) -> FlowRun:
     """Look at a flow run, and why it waits."""
     return await flow_runs.get(parts, run_id)
+
+
+@patch("/api/flow-runs/{run_id:str}", needs="user")
+async def rename_flow_run(data: RenameFlowRun, run_id: str, parts: Parts) -> FlowRun:
+    """Give a flow run another name."""
+    return await flow_runs.rename(parts, run_id, data.name)
 
 
 @delete("/api/flow-runs/{run_id:str}", needs="user")
@@ -124,6 +131,7 @@ routes = [
     create_flow_runs,
     list_flow_runs,
     get_flow_run,
+    rename_flow_run,
     delete_flow_run,
     cancel_flow_run,
     pause_flow_run,

@@ -40,6 +40,19 @@ def cancel(
     save(connection, record, rules.cancel(record.own, message), who=who, now=now)
 
 
+def rename(connection: Connection, run_id: str, name: str) -> None:
+    """Give a flow run another name.
+
+    Raises:
+        Refusal: If there is none of this id; 404.
+    """
+    renamed = connection.execute(
+        update(flow_runs).where(flow_runs.c.id == run_id).values(name=name)
+    )
+    if renamed.rowcount == 0:
+        raise unknown_run(run_id)
+
+
 def pause(
     connection: Connection, run_id: str, *, message: str, who: str, policy: Policy, now: Time
 ) -> None:

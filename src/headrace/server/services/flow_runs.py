@@ -114,6 +114,18 @@ async def cancel(parts: Parts, run_id: str, reason: str | None, caller: Caller) 
     )
 
 
+async def rename(parts: Parts, run_id: str, name: str) -> FlowRun:
+    """Give a flow run another name.
+
+    Raises:
+        Refusal: If there is none of this id (404), or it cannot be called so (422).
+    """
+    check_name("A flow run's name", name)
+    return await _order(
+        parts, run_id, lambda connection: run_orders.rename(connection, run_id, name)
+    )
+
+
 async def pause(parts: Parts, run_id: str, reason: str | None, caller: Caller) -> FlowRun:
     """Pause a flow run.
 
