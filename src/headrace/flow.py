@@ -10,14 +10,17 @@ from headrace.core.context import context
 from headrace.core.errors import FlowError, TaskTypeError
 from headrace.core.graph import Graph, listed
 from headrace.core.handlers import on_failure_handler
+from headrace.core.recovery import normal_recovery
 from headrace.core.states import Pending
 from headrace.core.task_options import normal_handlers
 from headrace.engine.flow_run import run_flow
 
 if TYPE_CHECKING:
+    import datetime
     import os
     from logging import Logger
 
+    from headrace.client import Client
     from headrace.core.edge import Edge
     from headrace.core.result import Result
     from headrace.core.schedules.schedule import Schedule
@@ -49,9 +52,16 @@ class Flow(Graph):
         result: Where and how results of tasks are stored that do not say it themselves.
         terminal_state_handler: Called as `handler(flow, state, reference_task_states)` at the end
             of a flow run; a state it returns is the final one.
+        max_recoveries: Of a tracked run: how often an attempt that was lost, with its process or
+            its machine, is followed by another one.
+        on_disconnect: What a tracked run does that cannot reach its server for so long that another
+            attempt may be started: `"continue"`, or `"hold"` to start no new task, for flows that
+            cannot bear two of themselves.
+        lost_after: After how many seconds of silence, or which `timedelta`, a tracked run's process
+            counts as lost if there is no other evidence.
 
     Raises:
-        FlowError: If there is no name.
+        FlowError: If there is no name, or what is said about lost attempts is out of range.
         TaskTypeError: If an argument has the wrong type.
 
     Example:
@@ -78,6 +88,10 @@ class Flow(Graph):
         validate: bool | None = None,
         result: Result | None = None,
         terminal_state_handler: (Callable[[Any, State, set[State]], State | None] | None) = None,
+        *,
+        max_recoveries: int = 3,
+        on_disconnect: str = "continue",
+        lost_after: float | datetime.timedelta = 300.0,
     ) -> None:
         if not name:
             raise FlowError("A flow needs a name: Flow('nightly-load').")
@@ -92,6 +106,9 @@ class Flow(Graph):
                 "headrace.schedules, such as CronSchedule('0 6 * * *')."
             )
         super().__init__(name)
+        self.max_recoveries, self.on_disconnect, self.lost_after = normal_recovery(
+            name, max_recoveries, on_disconnect, lost_after
+        )
         self.schedule = schedule
         self.executor = executor
         self.run_config = run_config
@@ -180,25 +197,40 @@ class Flow(Graph):
         version_group_id: str | None = None,
         no_url: bool = False,
         idempotency_key: str | None = None,
+        *,
+        client: Client | None = None,
+        force: bool = False,
+        preflight: bool = True,
         **kwargs: Any,
     ) -> str | None:
-        """Register the flow with a server.
+        """Register the flow with a server: its graph, its schedule, and where its code is.
+
+        Neither its code nor its executor is sent. An unchanged flow gets no new version.
 
         Args:
-            project_name: The project that the flow is registered in.
+            project_name: The project that the flow is registered in; it must exist.
             build: Whether the flow is put into its storage first.
-            labels: Labels that an agent has to have to run it.
+            labels: Labels that an agent has to have to run it, besides those of its run config and
+                its storage.
             set_schedule_active: Whether its schedule starts at once.
-            version_group_id: The group of versions that it belongs to.
-            no_url: Whether to leave out the address of the flow's page.
+            version_group_id: The group of versions that it belongs to; by default that of the flow
+                of this name in the project.
+            no_url: Whether to leave out the address of the flow when saying that it is registered.
             idempotency_key: If it is that of the last registration, no new version is made.
+            client: What speaks to the server; by default one for the server that is configured.
+            force: Whether a new version is made though nothing has changed.
+            preflight: Whether it is looked for what would fail in deployment. Errors stop the
+                registration, warnings are noted with the flow.
             **kwargs: Arguments of the default storage, if the flow has none.
 
         Returns:
             The flow's id; None while a file of flows is being loaded.
 
         Raises:
-            FlowError: Always, since this version has no server.
+            FlowError: If the flow's `with` block is still open, or the flow has a cycle.
+            RegistrationError: If it cannot be registered as it is.
+            StorageError: If its storage cannot take it.
+            ClientError: If the server cannot be reached, or refuses.
         """
         self._check_closed("register")
         if context.get("loading_flow"):
@@ -208,10 +240,22 @@ class Flow(Graph):
                 stacklevel=2,
             )
             return None
-        raise FlowError(
-            f"{self!r} cannot be registered: this version of Headrace has no server yet. Run it "
-            "here, with flow.run() or `headrace run`."
-        )
+        from headrace.registration import register
+
+        return register(
+            self,
+            project_name,
+            client=client,
+            build=build,
+            labels=labels,
+            set_schedule_active=set_schedule_active,
+            version_group_id=version_group_id,
+            no_url=no_url,
+            idempotency_key=idempotency_key,
+            force=force,
+            preflight=preflight,
+            **kwargs,
+        ).id
 
     # ------------------------------------------------------------------------ description, files
 

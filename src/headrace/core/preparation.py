@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 #: By name: what has been done in this process, and is to be done in those that it sends tasks to.
 _calls: dict[str, Callable[[], object]] = {}
@@ -20,7 +20,8 @@ def prepare_with(name: str, call: Callable[[], object]) -> None:
     """Have a call made, once, in each process that tasks are sent to from this one.
 
     Args:
-        name: Names the call; a later one of the same name takes its place.
+        name: Names the call; a later one of the same name takes its place. It is the name of a
+            module, which has the call as `install`.
         call: Picklable by reference. What it raises, unpickling raises.
     """
     _calls[name] = call
@@ -49,3 +50,22 @@ def _prepare(calls: Mapping[str, Callable[[], object]]) -> Preparation:
 def preparation() -> Preparation | None:
     """Return what to put in front of what is sent to another process; None if nothing is needed."""
     return Preparation() if _calls else None
+
+
+def prepared() -> list[str]:
+    """Return the names of what has been done in this process, for `prepare_as` in another."""
+    return sorted(_calls)
+
+
+def prepare_as(names: Iterable[str]) -> None:
+    """Do what another process had done, known by name: each is a module with a function `install`.
+
+    Raises:
+        ImportError: If there is no such module.
+        Exception: Whatever its `install` raises.
+    """
+    from importlib import import_module
+
+    for name in names:
+        if name not in _calls:
+            import_module(name).install()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from headrace.config import config
 from headrace.core.errors import StorageError
+from headrace.core.preparation import prepare_as, prepared
 
 if TYPE_CHECKING:
     from logging import Logger
@@ -37,6 +38,8 @@ class Storage:
 
     Attributes:
         flows: By the name of each flow that it has, where the flow is.
+        prepared_by: What a process does before it loads a flow, as the one did that added it: the
+            names of modules, as in `headrace.core.preparation`.
 
     Raises:
         StorageError: If labels or secrets are no strings.
@@ -62,6 +65,7 @@ class Storage:
             else add_default_labels
         )
         self.flows: dict[str, str] = {}
+        self.prepared_by: list[str] = []
         self._labels = _strings(self, "labels", labels)
         #: The flows that were added here; those of a storage that was rebuilt are not among them.
         self._flows: dict[str, Flow] = {}
@@ -181,6 +185,7 @@ class Storage:
             "labels": sorted(self._labels),
             "add_default_labels": self.add_default_labels,
             "stored_as_script": self.stored_as_script,
+            "prepared_by": self.prepared_by,
             **{field: getattr(self, field) for field in self.described},
         }
         try:
@@ -198,6 +203,7 @@ class Storage:
             description: What `serialize` gave.
         """
         self.flows = dict(description.get("flows") or {})
+        self.prepared_by = list(description.get("prepared_by") or ())
 
     # -- for the kinds ------------------------------------------------------------------------
 
@@ -205,6 +211,7 @@ class Storage:
         """Note that a flow is at `location`; return that."""
         self.flows[flow.name] = location
         self._flows[flow.name] = flow
+        self.prepared_by = sorted({*self.prepared_by, *prepared()})
         return location
 
     def _check_name(self, flow: Flow) -> None:
@@ -216,7 +223,7 @@ class Storage:
             )
 
     def _location(self, flow_name: str) -> str:
-        """Return where a flow is.
+        """Return where a flow is, after doing what has to be done before it is loaded.
 
         Raises:
             StorageError: If it is not here.
@@ -226,6 +233,7 @@ class Storage:
             raise StorageError(
                 f"There is no flow {flow_name!r} in this {self.name} storage. Flows there: {names}."
             )
+        prepare_as(self.prepared_by)
         return self.flows[flow_name]
 
 

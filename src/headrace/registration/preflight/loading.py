@@ -1,0 +1,108 @@
+"""Whether a flow can be loaded back from its storage, in a process that knows nothing of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from typing import TYPE_CHECKING, Any
+
+from headrace.core.errors import HeadraceError
+from headrace.registration.finding import Finding
+
+if TYPE_CHECKING:
+    from headrace.flow import Flow
+
+#: How many seconds a flow's file may take to be loaded.
+_PATIENCE = 300.0
+_PROGRAM = "from headrace.registration.preflight.fresh_process import main; main()"
+
+
+def check_loading(flow: Flow) -> list[Finding]:
+    """Return why a flow cannot be loaded back, or that another one is."""
+    try:
+        asked = {"storage": _described(flow), "flow": flow.name}
+        answer = _ask(json.dumps(asked))
+    except HeadraceError as error:
+        return [_cannot(str(error), "")]
+    except subprocess.TimeoutExpired:
+        return [
+            _cannot(
+                f"it is not loaded after {_PATIENCE:.0f} seconds.",
+                "Put what takes long into tasks: loading a flow only builds it.",
+            )
+        ]
+    if "error" in answer:
+        return [_cannot(answer["error"], _remedy(flow, answer))]
+    here, there = sorted(flow.slugs.values()), answer["slugs"]
+    if here == there:
+        return []
+    differing = sorted(set(here) ^ set(there))
+    return [
+        Finding(
+            level="warning",
+            subject="storage",
+            message="The flow that it gives back has other tasks than this one: "
+            f"{', '.join(differing[:5])}{' …' if len(differing) > 5 else ''}.",
+            remedy="Push or install what has changed, so that runs get the flow that is registered.",
+        )
+    ]
+
+
+def _described(flow: Flow) -> dict[str, Any]:
+    """Describe a flow's storage with the flow in it, and leave the storage itself alone."""
+    from headrace.storage import get_default_storage_class, storage_from
+
+    storage = flow.storage if flow.storage is not None else get_default_storage_class()()
+    if flow.name not in storage:
+        storage = storage_from(storage.serialize())
+        storage.add_flow(flow)
+        storage.build()
+    described: dict[str, Any] = storage.serialize()
+    return described
+
+
+def _ask(asked: str) -> dict[str, Any]:
+    # In an empty folder, so that what is found is what a deployed run would find, too.
+    with tempfile.TemporaryDirectory(prefix="headrace-preflight-") as folder:
+        answer = os.path.join(folder, "answer")
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", _PROGRAM, answer],
+            input=asked,
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=_PATIENCE,
+            check=False,
+        )
+        try:
+            with open(answer, encoding="utf-8") as file:
+                given: dict[str, Any] = json.load(file)
+                return given
+        except (FileNotFoundError, ValueError):
+            last = done.stdout.strip().splitlines()[-1:] or ["it said nothing"]
+            return {"error": f"its process ended with exit code {done.returncode}: {last[0]}"}
+
+
+def _remedy(flow: Flow, answer: dict[str, Any]) -> str:
+    module = answer.get("module")
+    if module is None:
+        return ""
+    if getattr(flow.storage, "stored_as_script", False) or type(flow.storage).__name__ == "Git":
+        return (
+            f"Install {module!r} where the flow runs, or put it beside the flow's file, or tell the "
+            "agent where it is: --import-path."
+        )
+    return f"Install {module!r} where the flow runs, or tell the agent where it is: --import-path."
+
+
+def _cannot(why: str, remedy: str) -> Finding:
+    return Finding(
+        level="error",
+        subject="storage",
+        message=f"The flow cannot be loaded back from it in a fresh process: {why}",
+        remedy=remedy,
+    )
