@@ -23,6 +23,7 @@ _COMMANDS = {
     "task-run": "headrace.cli.commands.task_run",
     "agent": "headrace.cli.commands.agent",
     "execute": "headrace.cli.commands.execute",
+    "flush": "headrace.cli.commands.flush",
     "auth": "headrace.cli.commands.auth",
     "server": "headrace.cli.commands.server",
     "visualize": "headrace.cli.commands.visualize",

@@ -11,7 +11,8 @@ HeadraceError
 │   ├── ParameterError                 a parameter is unknown, missing or doubled
 │   ├── NotInFlowError                 a task is called, or named, outside its flow
 │   └── LoadError                      a file or module does not give the flow that is asked for
-│       └── FileOfFlowsNotFound (FileNotFoundError)  there is no such file
+│       ├── FileOfFlowsNotFound (FileNotFoundError)  there is no such file
+│       └── NoFlowFound                there is no flow at all in it
 ├── TaskDefinitionError (ValueError)   a task's settings or its run signature cannot be used
 ├── ArgumentError (TypeError)          the arguments of a call do not fit the task's run
 ├── MappingError (TypeError)           a value that a task cannot be mapped over
@@ -64,6 +65,7 @@ HeadraceError
 │   ├── DatabaseUnavailable            it cannot be reached, or did not say whether it has written
 │   └── DatabaseVersionError           its tables are not those of this version of Headrace
 ├── ChannelError (RuntimeError)        a runner and its supervisor do not understand each other
+├── DeploymentError (RuntimeError)     an agent cannot start the process of a flow run
 └── TransitionError (RuntimeError)     the engine was asked for a step that cannot follow
 ```
 """
@@ -105,6 +107,10 @@ class LoadError(FlowError):
 
 class FileOfFlowsNotFound(LoadError, FileNotFoundError):
     """There is no file of this name that a flow could be loaded from."""
+
+
+class NoFlowFound(LoadError):
+    """There is no flow at all in a file or a module."""
 
 
 class TaskDefinitionError(HeadraceError, ValueError):
@@ -421,3 +427,7 @@ class TransitionError(HeadraceError, RuntimeError):
 
 class ChannelError(HeadraceError, RuntimeError):
     """A runner and its supervisor do not understand each other."""
+
+
+class DeploymentError(HeadraceError, RuntimeError):
+    """An agent cannot start the process, container or job of a flow run."""

@@ -8,6 +8,7 @@ from headrace.cli.groups import LazyGroup
 
 #: The module of each command, which is imported when the command is asked for.
 _COMMANDS = {
+    "local": "headrace.cli.commands.agent_local",
     "list": "headrace.cli.commands.agent_list",
     "forget": "headrace.cli.commands.agent_list:forget",
 }
@@ -19,6 +20,7 @@ They ask the server for flow runs that match their labels.
 
 \b
 Examples:
+  headrace agent local start --label etl
   headrace agent list
   headrace agent list --json
 """

@@ -1,0 +1,62 @@
+"""Who an agent is: an id that it keeps over restarts, in a directory that is its own."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import uuid
+from pathlib import Path
+
+import msgspec
+
+
+class _Kept(msgspec.Struct):
+    id: str
+
+
+class AgentDirectory:
+    """An agent's own directory, which no two agents use at once.
+
+    Args:
+        home: Headrace's home directory.
+        name: The agent's name. If an agent of this name runs already, another directory is taken,
+            so that both have an id of their own.
+
+    Attributes:
+        path: Where it is.
+        id: The agent's id.
+
+    Raises:
+        OSError: If it cannot be made.
+    """
+
+    def __init__(self, home: str, name: str) -> None:
+        folder = "".join(sign if sign.isalnum() or sign in "-_." else "_" for sign in name)
+        number = 1
+        while True:
+            suffix = "" if number == 1 else f"~{number}"
+            self.path = Path(home).absolute() / "agents" / f"{folder}{suffix}"
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                os.close(self._lock)
+                number += 1
+        self.id = self._read_id()
+
+    def close(self) -> None:
+        """Let another agent use it."""
+        os.close(self._lock)
+
+    def _read_id(self) -> str:
+        file = self.path / "agent.json"
+        try:
+            return msgspec.json.decode(file.read_bytes(), type=_Kept).id
+        except (OSError, msgspec.DecodeError):
+            found = str(uuid.uuid4())
+            temporary = file.with_suffix(".new")
+            temporary.write_bytes(msgspec.json.encode(_Kept(found)))
+            os.replace(temporary, file)
+            return found

@@ -1,0 +1,89 @@
+"""What an agent asks of whatever it deploys flow runs to: a small contract, one class for each kind."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from headrace.wire.claims import ClaimedRun
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """A flow run that was deployed.
+
+    Attributes:
+        flow_run_id: The flow run.
+        attempt: The attempt. Together they name the deployment: whoever sees it knows whose it is.
+        handle: What the launcher finds it by: a directory, a container's name, a job's.
+    """
+
+    flow_run_id: str
+    attempt: int
+    handle: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A deployment that is over.
+
+    Attributes:
+        deployment: Which one.
+        how: How it ended, in the platform's own words: "exit code 137", "image pull failed".
+        to_report: Whether the server has to be told so by the agent; not if the run's own process
+            has said how it ended.
+    """
+
+    deployment: Deployment
+    how: str
+    to_report: bool
+
+
+class Launcher(ABC):
+    """Deploys flow runs to one kind of infrastructure.
+
+    An agent calls `recover` once, before anything else; then `watch` again and again from one
+    thread, and `deploy` from several.
+    """
+
+    #: What it deploys to, as the server and people call it: `local`, `docker`, `kubernetes`.
+    kind: str
+
+    @abstractmethod
+    def recover(self, agent: str) -> Iterable[Deployment]:
+        """Find what an earlier process of this agent has deployed and what still runs.
+
+        What has ended meanwhile is told by `watch`.
+
+        Args:
+            agent: The agent's id.
+        """
+
+    @abstractmethod
+    def deploy(self, run: ClaimedRun) -> Deployment:
+        """Start a process, container or job that runs `headrace execute` for a flow run.
+
+        Returns once the platform has taken it. Deploying the same attempt twice is no harm: the
+        server lets one of them begin.
+
+        Raises:
+            DeploymentError: If it cannot be deployed, with the reason in the platform's own words.
+        """
+
+    @abstractmethod
+    def watch(self, seconds: float) -> list[Ended]:
+        """Wait until deployments end, and return which; each is returned once.
+
+        Args:
+            seconds: How long to wait at most; then the list is empty.
+        """
+
+    @abstractmethod
+    def cancel(self, deployment: Deployment) -> None:
+        """End a deployment whose process does not end itself; does nothing if it is over."""
+
+    def close(self) -> None:  # noqa: B027 - most have nothing to let go of
+        """Let go of what the launcher holds; what it has deployed goes on."""

@@ -1,0 +1,251 @@
+"""Deploys flow runs as processes on the agent's own machine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headrace.agents.environment import read_at_start, run_config_environment, run_environment
+from headrace.agents.fork_client import ForkClient
+from headrace.agents.fork_messages import Start
+from headrace.agents.fork_server import spawn
+from headrace.agents.launcher import Deployment, Ended, Launcher
+from headrace.config.logging import get_logger
+from headrace.core.errors import ClientError, DeploymentError
+from headrace.engine.run_directory import (
+    RUN_DIRECTORY,
+    ExitRecord,
+    Reaped,
+    RunDirectory,
+    RunSpec,
+    SupervisorRecord,
+    run_directories,
+)
+from headrace.engine.settling import is_over, settle
+
+if TYPE_CHECKING:
+    from headrace.wire.claims import ClaimedRun
+
+#: How many seconds pass between two looks at all runs: news of the fork server come at once.
+_LOOK = 2.0
+#: How many seconds pass until a run that could not be settled is tried again.
+_AGAIN = 5.0
+#: For how many seconds the directories of runs that are over are kept.
+_KEEP = 7 * 24 * 3600.0
+
+
+class LocalLauncher(Launcher):
+    """Starts a supervisor for each flow run: a copy of the fork server, or a new program.
+
+    Args:
+        home: Headrace's home directory; runs are kept in it.
+        folder: The agent's own directory.
+        api_url: The server's address.
+        env: Variables that all runs get.
+        import_paths: Folders in which runs look for modules before all others.
+        forks: Whether there is a fork server: on Linux, by default.
+    """
+
+    kind = "local"
+
+    def __init__(
+        self,
+        home: str,
+        folder: Path,
+        api_url: str,
+        *,
+        env: Mapping[str, str] | None = None,
+        import_paths: Sequence[str] = (),
+        forks: bool = sys.platform == "linux",
+    ) -> None:
+        self._home = home
+        self._api_url = api_url
+        self._env = dict(env or {})
+        self._import_paths = [os.path.abspath(path) for path in import_paths]
+        self._forks = ForkClient(folder) if forks else None
+        self._agent: str | None = None
+        self._lock = threading.Lock()
+        self._running: dict[str, Deployment] = {}
+        self._unsettled: dict[str, float] = {}
+        self._looked_at = 0.0
+        self._log = get_logger("agent")
+
+    def recover(self, agent: str) -> Iterable[Deployment]:
+        """Find the runs that an earlier process of this agent has started."""
+        self._agent = agent
+        for directory in run_directories(self._home):
+            spec = directory.read(RunSpec)
+            if spec is None or spec.agent != agent:
+                continue
+            ended = directory.read(ExitRecord)
+            if ended is not None and ended.reported and is_over(directory):
+                self._forget(directory, ended)
+                continue
+            deployment = _deployment(spec, directory)
+            with self._lock:
+                self._running[deployment.handle] = deployment
+            yield deployment
+        if self._forks is not None:
+            # It is there when the first run comes.
+            self._forks.hello()
+
+    def deploy(self, run: ClaimedRun) -> Deployment:
+        """Start a supervisor for a flow run.
+
+        Raises:
+            DeploymentError: If it cannot be started.
+        """
+        working_dir = (run.run_config or {}).get("working_dir") or os.getcwd()
+        if not os.path.isdir(working_dir):
+            raise DeploymentError(f"there is no working directory {working_dir} on this machine")
+        environment = run_environment(
+            run,
+            self._api_url,
+            base=os.environ,
+            agent=self._env,
+            import_paths=self._import_paths,
+        )
+        spec = RunSpec(
+            flow_run_id=run.id,
+            attempt=run.attempt,
+            api_url=self._api_url,
+            token=run.token,
+            agent=self._agent,
+        )
+        try:
+            directory = RunDirectory.create(self._home, run.id, run.attempt)
+            directory.write(spec)
+        except OSError as error:
+            raise DeploymentError(f"its directory cannot be made: {error}") from error
+        environment[RUN_DIRECTORY] = str(directory.path)
+        start = Start(
+            directory=str(directory.path),
+            environment=environment,
+            working_dir=working_dir,
+            import_paths=self._import_paths,
+            command=None if self._may_fork(run, environment) else _COMMAND,
+        )
+        deployment = _deployment(spec, directory)
+        with self._lock:
+            self._running[deployment.handle] = deployment
+        try:
+            self._start(start)
+        except (DeploymentError, OSError) as error:
+            with self._lock:
+                self._running.pop(deployment.handle, None)
+            shutil.rmtree(directory.path, ignore_errors=True)
+            raise DeploymentError(str(error)) from error
+        return deployment
+
+    def watch(self, seconds: float) -> list[Ended]:
+        """Wait until supervisors end; see to it that the server knows all that they knew."""
+        if self._forks is not None:
+            gone = self._forks.gone(seconds)
+        else:
+            time.sleep(min(seconds, 0.2))
+            gone = []
+        ended = [each for path in gone if (each := self._ended(path)) is not None]
+        if time.monotonic() - self._looked_at >= _LOOK:
+            self._looked_at = time.monotonic()
+            with self._lock:
+                paths = list(self._running)
+            ended += [each for path in paths if (each := self._look(path)) is not None]
+        for path, due in list(self._unsettled.items()):
+            if time.monotonic() >= due:
+                self._settle(path)
+        return ended
+
+    def cancel(self, deployment: Deployment) -> None:
+        """Have a supervisor end its runner, and itself."""
+        record = RunDirectory(deployment.handle).read(SupervisorRecord)
+        if record is not None and record.process.is_here():
+            record.process.signal(signal.SIGTERM)
+
+    def close(self) -> None:
+        """Let go of the fork server; it goes on, and so do the runs."""
+        if self._forks is not None:
+            self._forks.close()
+
+    # -- within -------------------------------------------------------------------------------
+
+    def _may_fork(self, run: ClaimedRun, environment: Mapping[str, str]) -> bool:
+        """Tell whether a copy of the fork server can still be given this environment."""
+        if self._forks is None:
+            return False
+        wanted, there = read_at_start(environment), self._forks.hello().at_start
+        asked = self._env.keys() | run_config_environment(run.run_config).keys()
+        if "PYTHONPATH" not in asked:
+            # Import paths can be added later, and so they are.
+            wanted = {name: value for name, value in wanted.items() if name != "PYTHONPATH"}
+            there = {name: value for name, value in there.items() if name != "PYTHONPATH"}
+        return wanted == there
+
+    def _start(self, start: Start) -> None:
+        if self._forks is not None:
+            self._forks.start(start)
+        else:
+            pid = spawn(start)
+            threading.Thread(target=_reap, args=[pid, start.directory], daemon=True).start()
+
+    def _look(self, path: str) -> Ended | None:
+        return self._ended(path) if is_over(RunDirectory(path)) else None
+
+    def _ended(self, path: str) -> Ended | None:
+        with self._lock:
+            deployment = self._running.pop(path, None)
+        if deployment is None:
+            return None
+        directory = RunDirectory(path)
+        how = self._settle(path)
+        if how is None:
+            record = directory.read(ExitRecord)
+            how = record.reason if record is not None else "it has ended"
+        return Ended(deployment=deployment, how=how, to_report=False)
+
+    def _settle(self, path: str) -> str | None:
+        """Tell the server what it does not know of a run that is over; later, if it is away."""
+        self._unsettled.pop(path, None)
+        directory = RunDirectory(path)
+        if directory.read(Reaped) is None and directory.read(ExitRecord) is None:
+            time.sleep(0.2)  # for its parent to write down how it ended
+        try:
+            ended = settle(directory)
+        except (ClientError, OSError) as error:
+            self._unsettled[path] = time.monotonic() + _AGAIN
+            self._log.warning("The end of the run in %s is to be told later: %s", path, error)
+            return None
+        return ended.reason if ended is not None else None
+
+    def _forget(self, directory: RunDirectory, ended: ExitRecord) -> None:
+        if time.time() - ended.at > _KEEP:
+            shutil.rmtree(directory.path, ignore_errors=True)
+            with contextlib.suppress(OSError):  # another attempt of the same run is still kept
+                directory.path.parent.rmdir()
+
+
+#: What a new program is started with: never with the agent's folder among its modules.
+_COMMAND = [sys.executable, "-P", "-m", "headrace.cli", "execute"]
+
+
+def _deployment(spec: RunSpec, directory: RunDirectory) -> Deployment:
+    return Deployment(
+        flow_run_id=spec.flow_run_id, attempt=spec.attempt, handle=str(directory.path)
+    )
+
+
+def _reap(pid: int, path: str) -> None:
+    """Wait for a child of the agent itself, and write down how it ended."""
+    from headrace.engine.process_identity import ProcessIdentity, how_it_ended, identity_of
+
+    process = identity_of(pid) or ProcessIdentity(pid=pid, start="", boot="", host="")
+    _, status = os.waitpid(pid, 0)
+    reason = how_it_ended(os.waitstatus_to_exitcode(status))
+    RunDirectory(path).write(Reaped(process=process, reason=reason, at=time.time()))

@@ -1,0 +1,87 @@
+"""The agent that runs flows on its own machine, put together."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from headrace.agents.agent import Agent
+from headrace.agents.identity import AgentDirectory
+from headrace.agents.local import LocalLauncher
+from headrace.client.client import Client
+from headrace.config import config
+
+
+class LocalAgent:
+    """An agent that runs each flow run in a process of its own, on this machine.
+
+    Args:
+        name: Its name, for people. An agent that is started again under its name finds the runs
+            that it had started.
+        labels: Its labels: it takes runs whose labels are among them.
+        env_vars: Environment variables for all its runs.
+        limit: How many runs it has at once; None for as many as come.
+        import_paths: Folders in which its runs look for modules before all others.
+        hostname_label: Whether this machine's name is one of its labels.
+        api_url: The server's address; by default `config.api_url`.
+        api_key: The key to identify with; by default `config.api_key`.
+
+    Raises:
+        ConfigError: If the address is none.
+        OSError: If its directory, below `config.home_dir`, cannot be made.
+    """
+
+    def __init__(
+        self,
+        name: str = "local",
+        labels: Iterable[str] | None = None,
+        env_vars: Mapping[str, str] | None = None,
+        limit: int | None = None,
+        import_paths: Iterable[str] | None = None,
+        hostname_label: bool = True,
+        api_url: str | None = None,
+        api_key: str | None = None,
+    ) -> None:
+        own = {socket.gethostname()} if hostname_label else set()
+        self.name = name
+        self.labels = sorted({*(labels or ()), *own})
+        client = Client(api_url, api_key, retries=False)
+        self._directory = AgentDirectory(config.home_dir, name)
+        launcher = LocalLauncher(
+            config.home_dir,
+            self._directory.path,
+            client.api_url,
+            env=env_vars,
+            import_paths=list(import_paths or ()),
+        )
+        self._agent = Agent(launcher, client, self._directory.id, name, self.labels, limit)
+
+    def start(self) -> None:
+        """Work until Ctrl-C or SIGTERM, or until `stop` is called. Runs go on.
+
+        Raises:
+            NotAuthorized: If the server does not let this agent claim runs.
+            VersionMismatch: If it speaks another version of the messages.
+            NoHeadraceServer: If what answers is no Headrace server.
+        """
+        in_main = threading.current_thread() is threading.main_thread()
+        numbers = (signal.SIGINT, signal.SIGTERM) if in_main else ()
+
+        def stop(_number: int, _frame: Any) -> None:
+            # A handler runs between two steps of this very thread, which may hold a lock.
+            threading.Thread(target=self._agent.stop, daemon=True).start()
+
+        before = [signal.signal(number, stop) for number in numbers]
+        try:
+            self._agent.run()
+        finally:
+            for number, handler in zip(numbers, before, strict=True):
+                signal.signal(number, handler)
+            self._directory.close()
+
+    def stop(self) -> None:
+        """Have `start` return. May be called from any thread."""
+        self._agent.stop()
