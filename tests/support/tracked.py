@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -177,7 +177,7 @@ class Process(Supervisor):
         self.close()
         return state
 
-    def __enter__(self) -> Process:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -197,3 +197,52 @@ def write_flow(folder: Path, code: str, name: str = "flow_file.py") -> Path:
 def called(log: Path) -> Sequence[str]:
     """What tasks have written to a file of calls, in order."""
     return log.read_text().split() if log.exists() else []
+
+
+# -- in this process ----------------------------------------------------------------------------
+
+
+class Attempt:
+    """One attempt at a run, in this process, whose events are kept.
+
+    Args:
+        flow: The flow.
+        home: The directory of checkpoints.
+        number: Which attempt it is.
+        **more: Fields of the run's details.
+    """
+
+    def __init__(self, flow: Any, home: Path, number: int = 1, **more: Any) -> None:
+        from headrace.engine.checkpoints import DirectoryStore
+        from headrace.engine.cloud_flow_runner import CloudFlowRunner
+
+        self.events: list[Event] = []
+        run = details(Path("flow.py"), flow.name, number, storage={"type": "Local"}, **more)
+        self.store = DirectoryStore(home, run.id, number)
+        self.runner = CloudFlowRunner(flow, run, self.events.append, self.store)
+
+    def run(self) -> FlowState | None:
+        try:
+            return self.runner.run()
+        finally:
+            assert self.runner.checkpoints is not None
+            self.runner.checkpoints.close()
+
+    def tasks(self) -> list[TaskState]:
+        return [each for each in self.events if isinstance(each, TaskState)]
+
+    def types(self) -> dict[tuple[str, int], str]:
+        """The type of the last state of each task run."""
+        return {(each.slug, each.map_index): each.type for each in self.tasks()}
+
+    def reused(self) -> set[tuple[str, int]]:
+        """The task runs that were taken over."""
+        return {(each.slug, each.map_index) for each in self.tasks() if each.reused}
+
+    def ran(self) -> set[tuple[str, int]]:
+        """The task runs whose functions were called."""
+        return {
+            (each.slug, each.map_index)
+            for each in self.tasks()
+            if each.place is not None and not each.reused
+        }

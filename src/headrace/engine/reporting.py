@@ -118,9 +118,22 @@ class Reporting:
             if self.before_send is not None:
                 self.before_send()
             try:
-                self._sock.sendall(events_frame(batch))
+                self._sock.sendall(_frame(batch))
             except OSError:
                 self._lost = True
                 events.clear()
                 return
             sent_at = time.monotonic()
+
+
+def _frame(batch: list[Event]) -> bytes:
+    try:
+        return events_frame(batch)
+    except UnicodeEncodeError:
+        # Text of undecodable bytes (names of files, output of programs) is no Unicode.
+        for event in batch:
+            for name in event.__struct_fields__:
+                value = getattr(event, name)
+                if isinstance(value, str):
+                    setattr(event, name, value.encode("utf-8", "replace").decode())
+        return events_frame(batch)
