@@ -139,7 +139,7 @@ class Agent:
         except (DeploymentError, OSError) as error:
             self._log.error("Runs of earlier may not be found: %s", error)
         labels = ", ".join(self._labels) or "no labels"
-        self._log.info("Agent %r (%s) asks %s for runs.", self._name, labels, self._client.api_url)
+        self._log.info("Agent %r (%s) asks %s for flow runs.", self._name, labels, self._client.api_url)
 
     def _say_goodbye(self) -> None:
         running = sum(self._runs.values())

@@ -101,9 +101,10 @@ def close_all_but(*kept: int) -> None:
     """Close all files of this process but these."""
     start = 0
     for number in sorted(kept):
-        os.closerange(start, number)
+        if start < number:  # Python 3.11 takes the empty range before 0 for all numbers
+            os.closerange(start, number)
         start = number + 1
-    os.closerange(start, os.sysconf("SC_OPEN_MAX") if start else 3)
+    os.closerange(start, os.sysconf("SC_OPEN_MAX"))
 
 
 def standard_streams() -> None:

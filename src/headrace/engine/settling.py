@@ -101,5 +101,5 @@ def _reason(directory: RunDirectory, supervisor: SupervisorRecord | None) -> str
     reaped = directory.read(Reaped)
     how = reaped.reason if reaped is not None else "gone, and nobody saw how"
     said = directory.last_lines(directory.log, 1)
-    last = f" Its last words: {said[-1][:500]}" if said else ""
-    return f"the run's supervisor ended: {how}.{last}"
+    last = f" ({said[-1][:500]})" if said else ""
+    return f"the run's supervisor ended: {how}{last}"
