@@ -212,7 +212,8 @@ class Flow(Graph):
             build: Whether the flow is put into its storage first.
             labels: Labels that an agent has to have to run it, besides those of its run config and
                 its storage.
-            set_schedule_active: Whether its schedule starts at once.
+            set_schedule_active: Whether the schedule of a new flow is on; that of one that was
+                registered before stays as it is. False switches it off in any case.
             version_group_id: The group of versions that it belongs to; by default that of the flow
                 of this name in the project.
             no_url: Whether to leave out the address of the flow when saying that it is registered.
@@ -248,7 +249,7 @@ class Flow(Graph):
             client=client,
             build=build,
             labels=labels,
-            set_schedule_active=set_schedule_active,
+            set_schedule_active=None if set_schedule_active else False,
             version_group_id=version_group_id,
             no_url=no_url,
             idempotency_key=idempotency_key,

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from headrace.core.context import context
-from headrace.core.errors import FileOfFlowsNotFound, LoadError
+from headrace.core.errors import FileOfFlowsNotFound, LoadError, NoFlowFound
 from headrace.core.graph import Graph
 
 if TYPE_CHECKING:
@@ -197,9 +197,15 @@ def _flow_at(module: ModuleType, attribute: str, where: str) -> dict[str, Flow]:
 
 
 def _named(values: Iterable[Any], where: str) -> dict[str, Flow]:
-    flows: dict[str, Any] = {value.name: value for value in values if isinstance(value, Graph)}
+    flows: dict[str, Any] = {}
+    for value in values:
+        if isinstance(value, Graph) and flows.setdefault(value.name, value) is not value:
+            raise LoadError(
+                f"There are two flows named {value.name!r} in {where}, and flows are known by their "
+                "names. Give one of them another name, or put it where it is not at the top level."
+            )
     if not flows:
-        raise LoadError(
+        raise NoFlowFound(
             f"There is no flow in {where}. A flow has to stand at its top level: "
             "with Flow('name') as flow: ..."
         )

@@ -17,6 +17,8 @@ from headrace.core.errors import HeadraceError
 #: The module of each command, which is imported when the command is asked for.
 _COMMANDS = {
     "run": "headrace.cli.commands.run",
+    "register": "headrace.cli.commands.register",
+    "preflight": "headrace.cli.commands.preflight",
     "project": "headrace.cli.commands.project",
     "flow": "headrace.cli.commands.flow",
     "flow-run": "headrace.cli.commands.flow_run",

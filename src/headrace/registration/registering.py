@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     from headrace.wire.flows import Registered
 
 
+_SEVERITIES = {"error": logging.ERROR, "warning": logging.WARNING, "note": logging.DEBUG}
+#: The subjects of findings that are about this moment.
+_FLEETING = ("agents", "labels")
+
+
 def register(
     flow: Flow,
     project_name: str | None,
@@ -24,7 +30,7 @@ def register(
     client: Client | None = None,
     build: bool = True,
     labels: Iterable[str] | None = None,
-    set_schedule_active: bool | None = True,
+    set_schedule_active: bool | None = None,
     version_group_id: str | None = None,
     no_url: bool = False,
     idempotency_key: str | None = None,
@@ -40,7 +46,8 @@ def register(
         client: What speaks to the server; by default one for the server that is configured.
         build: Whether the flow is put into its storage first.
         labels: Labels that an agent must have besides those of run config and storage.
-        set_schedule_active: Whether its schedule is on; None leaves it as it is.
+        set_schedule_active: Whether its schedule is on; None leaves it as it is, and on for a new
+            flow.
         version_group_id: The group of versions that it belongs to.
         no_url: Whether to leave out the flow's address when saying that it is registered.
         idempotency_key: Taken in the place of the flow's hash to tell whether it has changed.
@@ -77,11 +84,15 @@ def register(
         message.idempotency_key = idempotency_key
         message.schedule_active = set_schedule_active
         message.force = force
-        message.notes = [str(finding) for finding in found]
+        # Which agents there are will have changed before anybody reads the notes.
+        message.notes = [str(finding) for finding in found if finding.subject not in _FLEETING]
         registered = speaking.register_flow(message)
     finally:
         if speaking is not client:
             speaking.close()
+    logger = get_logger("registration")
+    for finding in found:
+        logger.log(_SEVERITIES[finding.level], "Flow %r: %s", flow.name, finding)
     _say(flow, project_name, registered, None if no_url else speaking.api_url)
     return registered
 
