@@ -50,13 +50,22 @@ async def list_flow_runs(
     project: str | None = None,
     flow: str | None = None,
     flow_id: str | None = None,
+    name: str | None = None,
+    id_begins: str | None = None,
     with_state: _State = None,
     limit: int = DEFAULT_LIMIT,
     after: str | None = None,
 ) -> FlowRunPage:
     """List flow runs, those that were made last first; several states have commas between them."""
     check_limit(limit)
-    which = RunFilter(project=project, flow=flow, flow_id=flow_id, states=several(with_state))
+    which = RunFilter(
+        project=project,
+        flow=flow,
+        flow_id=flow_id,
+        name=name,
+        id_begins=id_begins,
+        states=several(with_state),
+    )
     return await parts.database.read(
         lambda c: in_database.listed(c, which, limit=limit, after=after, now=now())
     )
@@ -68,7 +77,7 @@ async def get_flow_run(run_id: str, parts: Parts) -> FlowRun:
     return await flow_runs.get(parts, run_id)
 
 
-@patch("/api/flow-runs/{run_id:str}", needs="user")
+@patch("/api/flow-runs/{run_id:str}", needs="run")
 async def rename_flow_run(data: RenameFlowRun, run_id: str, parts: Parts) -> FlowRun:
     """Give a flow run another name."""
     return await flow_runs.rename(parts, run_id, data.name)

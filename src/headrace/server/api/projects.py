@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from pathlib import Path
 
 from litestar import delete, get, post
 
@@ -31,17 +32,22 @@ async def list_projects(parts: Parts) -> list[Project]:
     return await parts.database.read(projects.listed)
 
 
-@get("/api/projects/{name:str}", needs="read")
-async def get_project(name: str, parts: Parts) -> Project:
+@get("/api/projects/{name:path}", needs="read")
+async def get_project(name: Path, parts: Parts) -> Project:
     """Look at a project."""
-    return await parts.database.read(lambda c: projects.get(c, name))
+    return await parts.database.read(lambda c: projects.get(c, _plain(name)))
 
 
-@delete("/api/projects/{name:str}", needs="user")
-async def delete_project(name: str, parts: Parts) -> None:
+@delete("/api/projects/{name:path}", needs="user")
+async def delete_project(name: Path, parts: Parts) -> None:
     """Delete a project, with its flows and their runs."""
-    await parts.database.write(lambda c: projects.remove(c, name))
+    await parts.database.write(lambda c: projects.remove(c, _plain(name)))
     parts.hub.notify("schedules")
+
+
+def _plain(name: Path) -> str:
+    # A name may hold slashes, which have no other form in a path than themselves.
+    return str(name).removeprefix("/")
 
 
 routes = [create_project, list_projects, get_project, delete_project]

@@ -54,12 +54,16 @@ class RunFilter:
         project: Of flows of this project.
         flow: Of flows of this name.
         flow_id: Of this version.
+        name: With this name.
+        id_begins: Whose ids begin so.
         states: In one of these states; all if empty.
     """
 
     project: str | None = None
     flow: str | None = None
     flow_id: str | None = None
+    name: str | None = None
+    id_begins: str | None = None
     states: Sequence[str] = ()
 
 
@@ -191,6 +195,10 @@ def _filtered(choice: Select[Any], which: RunFilter) -> Select[Any]:
         choice = choice.where(flows.c.name == which.flow)
     if which.flow_id is not None:
         choice = choice.where(flow_runs.c.flow_id == which.flow_id)
+    if which.name is not None:
+        choice = choice.where(flow_runs.c.name == which.name)
+    if which.id_begins is not None:
+        choice = choice.where(flow_runs.c.id.startswith(which.id_begins, autoescape=True))
     if which.states:
         choice = choice.where(flow_runs.c.state.in_(which.states))
     return choice

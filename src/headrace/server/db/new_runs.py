@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, insert, select, tuple_
+from sqlalchemy import Connection, Row, Select, insert, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
-from headrace.server.db import projects as in_projects
-from headrace.server.db.columns import from_json, to_json
-from headrace.server.db.schema import flow_run_states, flow_runs, flows, projects, version_groups
+from headrace.server.db.columns import to_json
+from headrace.server.db.schema import flow_run_states, flow_runs
+from headrace.server.db.templates import Template, find
 from headrace.server.problems import Refusal
-from headrace.server.rules.kinds import ANY, kind_of
-from headrace.server.rules.naming import did_you_mean
-from headrace.server.rules.parameters import check_parameters
-from headrace.server.rules.run_labels import run_labels
 from headrace.wire.flow_runs import CreatedFlowRun, CreateFlowRun
-from headrace.wire.flows import SetOverrides
 
 #: How many values one statement is given at most.
 _AT_ONCE = 400
@@ -48,83 +43,6 @@ class NewRun:
     start_time: float | None
     created_by: str
     now: float
-
-
-@dataclass(frozen=True, slots=True)
-class Template:
-    """A version of a flow, as runs are made of it.
-
-    Attributes:
-        flow: The version: a row of `flows`, with its group's overrides.
-        parameters: The parameters that it declares.
-        overrides: What all runs of the flow take instead of what was registered.
-    """
-
-    flow: Row[Any]
-    parameters: list[dict[str, Any]]
-    overrides: SetOverrides
-
-    @classmethod
-    def of(cls, row: Row[Any]) -> Template:
-        """Make it of a row that `TEMPLATES` gave."""
-        overrides = from_json(row.overrides)
-        return cls(row, from_json(row.parameters), SetOverrides(**overrides))
-
-    def values(
-        self,
-        *,
-        parameters: Mapping[str, Any],
-        labels: Iterable[str] | None,
-        run_config: dict[str, Any] | None,
-    ) -> dict[str, Any]:
-        """Return the columns of a run that depend on its flow.
-
-        Args:
-            parameters: Values of parameters, over the flow's overrides.
-            labels: Labels instead of the flow's.
-            run_config: A run config instead of the flow's.
-
-        Raises:
-            Refusal: If the flow does not take these parameters, or needs more; 422.
-        """
-        flow, overrides = self.flow, self.overrides
-        values = {**(overrides.parameters or {}), **parameters}
-        check_parameters(self.parameters, values, flow.name)
-        own_config = from_json(flow.run_config)
-        other_config = run_config if run_config is not None else overrides.run_config
-        found = run_labels(
-            from_json(flow.labels),
-            flow_run_config=own_config,
-            storage=from_json(flow.storage),
-            # A run config that is given with the run brings its labels; the overrides' do not count.
-            labels=overrides.labels if labels is None and run_config is None else labels,
-            run_config=other_config,
-        )
-        config = own_config if other_config is None else other_config
-        return {
-            "flow_id": flow.id,
-            "version_group_id": flow.version_group_id,
-            "parameters": to_json(values),
-            "labels": to_json(found),
-            "run_config": None if config is None else to_json(config),
-            "kind": kind_of(config) or ANY,
-            "max_recoveries": flow.max_recoveries,
-            "on_disconnect": flow.on_disconnect,
-            "lost_after": flow.lost_after,
-        }
-
-
-#: Versions of flows, as `Template.of` takes them.
-TEMPLATES: Select[Any] = (
-    select(
-        *(column for column in flows.c if column.name not in ("graph", "notes")),
-        version_groups.c.overrides,
-        version_groups.c.schedule_active,
-        projects.c.name.label("project_name"),
-    )
-    .join(version_groups, version_groups.c.id == flows.c.version_group_id)
-    .join(projects, projects.c.id == flows.c.project_id)
-)
 
 
 def create_many(
@@ -270,73 +188,13 @@ def _template(
     found = known.get(named)
     if found is None:
         try:
-            found = _find(connection, request)
+            found = find(connection, request)
         except Refusal as refusal:
             found = refusal
         known[named] = found
     if isinstance(found, Refusal):
         raise found
     return found
-
-
-def _find(connection: Connection, request: CreateFlowRun) -> Template:
-    if request.flow_id is not None:
-        row = connection.execute(TEMPLATES.where(flows.c.id == request.flow_id)).one_or_none()
-        if row is None:
-            raise Refusal(
-                404,
-                "flow_not_found",
-                f"There is no version of a flow with the id {request.flow_id!r}. See which there "
-                f"are with: headrace flow list",
-            )
-        return Template.of(row)
-    if request.version_group_id is not None:
-        row = _newest(connection, flows.c.version_group_id == request.version_group_id)
-        if row is None:
-            raise Refusal(
-                404,
-                "flow_not_found",
-                f"There is no flow with the version group {request.version_group_id!r}. See which "
-                f"there are with: headrace flow list",
-            )
-    elif request.flow_name is not None and request.project_name is not None:
-        project_id = in_projects.id_of(connection, request.project_name)
-        named = (flows.c.project_id == project_id) & (flows.c.name == request.flow_name)
-        row = _newest(connection, named)
-        if row is None:
-            raise _unknown(connection, project_id, request.project_name, request.flow_name)
-    else:
-        raise Refusal(
-            422,
-            "no_flow",
-            "Say which flow to run: flow_id, or version_group_id, or flow_name with project_name.",
-        )
-    if row.is_archived:
-        raise Refusal(
-            409,
-            "flow_archived",
-            f"All versions of the flow {row.name!r} of the project {row.project_name!r} are "
-            f"archived. Register it again, or run one version by its flow_id.",
-        )
-    return Template.of(row)
-
-
-def _newest(connection: Connection, which: ColumnElement[bool]) -> Row[Any] | None:
-    """Return the current version of a flow, or the latest one if all are archived."""
-    newest = TEMPLATES.where(which).order_by(flows.c.is_archived, flows.c.created.desc())
-    return connection.execute(newest.limit(1)).one_or_none()
-
-
-def _unknown(connection: Connection, project_id: str, project: str, name: str) -> Refusal:
-    choice = select(flows.c.name).where(flows.c.project_id == project_id).distinct()
-    known = connection.scalars(choice).all()
-    has = "" if known else " It has none yet: register one with headrace register."
-    return Refusal(
-        404,
-        "flow_not_found",
-        f"There is no flow {name!r} in the project {project!r}.{did_you_mean(name, known)}{has} "
-        f"See which there are with: headrace flow list",
-    )
 
 
 def _unless_taken(connection: Connection) -> Any:

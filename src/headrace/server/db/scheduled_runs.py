@@ -11,9 +11,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
 
 from headrace.server.db.columns import from_json
-from headrace.server.db.new_runs import TEMPLATES, Template, insert_runs, new_row
+from headrace.server.db.new_runs import insert_runs, new_row
 from headrace.server.db.ownership import load, save
 from headrace.server.db.schema import flow_runs, flows, version_groups
+from headrace.server.db.templates import TEMPLATES, Template
 from headrace.server.problems import Refusal
 from headrace.server.rules import ownership as rules
 from headrace.server.rules.ownership import Policy

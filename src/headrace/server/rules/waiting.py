@@ -157,7 +157,7 @@ def _due(run: RunFacts, agents: Sequence[AgentFacts], due: Time, now: Time) -> W
         last = max(agent.last_seen for agent in offline)
         since = f"since {moment(last, now)}"
     return Waiting(
-        reason=f"{capitalised(_nobody(run, agents))}, {since}.",
+        reason=f"{capitalised(_nobody(run, agents))} {since}.",
         whose_turn="user",
         remedy=start_agent(run.kind, run.labels),
     )
