@@ -96,7 +96,10 @@ class World:
         self._count = 0
         hold = self.random.random() < 0.5 if hold is None else hold
         self.policy = Policy(
-            lost_after=datetime.timedelta(seconds=60), hold_on_disconnect=hold, max_recoveries=50
+            lost_after=datetime.timedelta(seconds=60),
+            hold_on_disconnect=hold,
+            max_recoveries=50,
+            back_off=datetime.timedelta(seconds=0.1),
         )
         self.server = Server(self)
         for number in range(2):

@@ -49,6 +49,9 @@ class Policy:
     hold_on_disconnect: bool = False
     #: How often a lost attempt is followed by another.
     max_recoveries: int = 3
+    #: The first recovery starts at once, the second after this long, the third after four times, the
+    #: fourth after nine times as long: what has just broken down may need time to come back.
+    back_off: datetime.timedelta = datetime.timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -328,12 +331,13 @@ def expire(own: Ownership, now: Time) -> Ownership:
 
 def _lose(own: Ownership, why: str, now: Time) -> Ownership:
     """Close a lost attempt: another one follows, unless there have been too many."""
-    story = f"Attempt {own.attempt} was lost: {why}."
+    story = f"Attempt {own.attempt} was lost: {why.rstrip('.')}."
     if own.cancelling is not None:
         return _finish(own, "Cancelled", f"{own.cancelling} {story}")
     if own.recoveries >= own.policy.max_recoveries:
         return _finish(own, "Failed", f"{story} It had been recovered {own.recoveries} times.")
-    return replace(_put_back(own, now, story), recoveries=own.recoveries + 1)
+    start_time = now + own.policy.back_off * own.recoveries**2
+    return replace(_put_back(own, start_time, story), recoveries=own.recoveries + 1)
 
 
 def server_started(own: Ownership, now: Time) -> Ownership:
