@@ -26,7 +26,8 @@ def print_flow_run(run: FlowRun, counts: TaskRunCounts) -> None:
     """Print a flow run: its state, why it is where it is, and all that is known of it."""
     state = click.style(run.state, fg=style_of(run.state), bold=True)
     click.echo(f"{click.style(run.name, bold=True)}  {state}  since {moment(run.state_since)}")
-    if run.message:
+    # What it waits for often begins with what its state says.
+    if run.message and not (run.waiting and run.waiting.reason.startswith(run.message)):
         click.echo(f"  {run.message}")
     if run.waiting is not None:
         for line in waiting_lines(run.waiting):
@@ -42,7 +43,7 @@ def print_flow_run(run: FlowRun, counts: TaskRunCounts) -> None:
             ("tasks", counted(counts)),
             ("parameters", run.parameters),
             ("labels", ", ".join(run.labels)),
-            ("run config", run.run_config),
+            ("run config", (run.run_config or {}).get("type")),
             ("priority", run.priority or None),
             ("made", f"{moment(run.created)} by {run.created_by}"),
             ("scheduled for", moment(run.scheduled_start_time)),

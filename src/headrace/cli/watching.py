@@ -136,13 +136,13 @@ class _Lines(_Show):
 
     def state(self, entry: FlowRunState) -> None:
         time = click.style(f"{entry.at.astimezone():%H:%M:%S}", dim=True)
-        state = click.style(f"{entry.state:<8}", fg=style_of(entry.state), bold=True)
+        state = click.style(f"{entry.state:<10}", fg=style_of(entry.state), bold=True)
         stale = " (of an attempt that had lost the run)" * entry.is_stale
         click.echo(f"{time} {state} {entry.message}{stale}")
 
     def waiting(self, waiting: Waiting) -> None:
         for line in waiting_lines(waiting):
-            click.echo(f"         {line}")
+            click.echo(f"           {line}")
 
     def end(self, run: FlowRun, counts: str) -> None:
         verdict = click.style(_VERDICTS.get(run.state, run.state), fg=style_of(run.state))

@@ -66,7 +66,7 @@ def test_modules_behave_as_modules_do(run_python):
     )
     assert {"Flow", "task", "context", "engine", "utilities", "run_configs"} <= set(listed)
     assert star == [True, True]
-    assert dunder == [False, False, True, "prefect", "1.4.1", True]
+    assert dunder == [False, True, True, "prefect", "1.4.1", True]
     assert spec == [True, "<module 'prefect' (headrace)>"]
 
 
@@ -77,15 +77,15 @@ def test_what_is_not_offered_names_itself_and_the_way_out(run_python):
             import headrace.compat.prefect
             import prefect
             for statement in (
-                "from prefect import Client",
-                "from prefect.client import Client",
-                "import prefect.client.client",
+                "from prefect import Cilent",
+                "from prefect.client import Secrets",
+                "import prefect.client.keys",
                 "import prefect.storage.docker",
                 "from prefect.storage import S3, Docker",
                 "from prefect.agent.local import LocalAgent",
-                "from prefect.backend import FlowRunView",
+                "from prefect.backend import TenantView",
                 "from prefect.artifacts import create_link_artifact",
-                "from prefect.tasks.prefect import create_flow_run",
+                "from prefect.tasks.prefect import create_flwo_run",
                 "from prefect.tasks.aws.s3 import S3Download",
                 "from prefect.tasks.snowflake import SnowflakeQuery",
                 "from prefect.environments import LocalEnvironment",
@@ -100,7 +100,7 @@ def test_what_is_not_offered_names_itself_and_the_way_out(run_python):
                     exec(statement)
                 except ImportError as error:
                     show([statement, [type(error).__name__, str(error)]])
-            for expression in ("prefect.Client", "prefect.storage.S3", "prefect.engine.staet"):
+            for expression in ("prefect.Clinet", "prefect.storage.S3", "prefect.engine.staet"):
                 try:
                     eval(expression)
                 except AttributeError as error:
@@ -114,8 +114,10 @@ def test_what_is_not_offered_names_itself_and_the_way_out(run_python):
         assert kind == ("NotOfferedError" if imported else "AttributeNotOfferedError"), statement
         assert message.startswith("Headrace does not offer 'prefect."), statement
     ways_out = {
-        "from prefect import Client": ["'prefect.Client'", "server", "prefect.client.Secret"],
-        "import prefect.client.client": ["'prefect.client.client'", "server"],
+        "from prefect import Cilent": ["Did you mean 'prefect.Client'?"],
+        "import prefect.client.keys": ["prefect.Client", "headrace.client.Client"],
+        "from prefect.backend import TenantView": ["FlowRunView"],
+        "from prefect.utilities.graphql import with_args": ["REST", "headrace.client.Client"],
         "from prefect.storage import S3, Docker": ["flow.storage", "leave the import"],
         "from prefect.agent.local import LocalAgent": ["agents", "--schedule"],
         "from prefect.tasks.aws.s3 import S3Download": ["@task"],

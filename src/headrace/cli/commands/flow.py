@@ -83,8 +83,8 @@ def show(flow: str, project: str | None, as_json: bool) -> None:
             ("labels", ", ".join(found.labels)),
             ("schedule", _schedule(found.schedule, found.schedule_active)),
             ("next run", moment(found.next_run)),
-            ("storage", found.storage),
-            ("run config", found.run_config),
+            ("storage", _said(found.storage)),
+            ("run config", _said(found.run_config)),
             ("overrides", found.overrides),
             ("recoveries", f"at most {found.max_recoveries}"),
             ("when the server is away", found.on_disconnect),
@@ -219,6 +219,17 @@ def _schedule(schedule: dict[str, Any] | None, active: bool) -> str:
     if schedule is None:
         return ""
     return "on" if active else "off"
+
+
+def _said(description: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return what a description says: what is empty, and hashes, tell a person nothing."""
+    if description is None:
+        return None
+    return {
+        name: value
+        for name, value in description.items()
+        if value not in (None, [], {}, "") and "hash" not in name
+    }
 
 
 def _default(parameter: dict[str, Any]) -> str:

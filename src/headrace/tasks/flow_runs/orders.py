@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from headrace.client import Client
 from headrace.core.attribute_defaults import defaults_from_attrs
 from headrace.core.context import context
 from headrace.core.errors import ArgumentError
 from headrace.core.task import Task
+from headrace.tasks.flow_runs.asking import the_client
 
 
 class RenameFlowRun(Task[Any]):
@@ -44,7 +44,7 @@ class RenameFlowRun(Task[Any]):
         """
         if not flow_run_name:
             raise ArgumentError(f"The task {self.name!r} has no flow_run_name: say the new name.")
-        Client().rename_flow_run(_this_one(flow_run_id, self.name), flow_run_name)
+        the_client().rename_flow_run(_this_one(flow_run_id, self.name), flow_run_name)
         return True
 
 
@@ -75,7 +75,7 @@ class CancelFlowRun(Task[Any]):
             ClientError: If the server cannot do it.
         """
         mine = context.get("flow_run_name")
-        Client().cancel_flow_run(
+        the_client().cancel_flow_run(
             _this_one(flow_run_id, self.name),
             f"Cancelled by the task {self.name!r}{f' of the flow run {mine!r}' * bool(mine)}.",
         )

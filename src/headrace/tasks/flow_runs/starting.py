@@ -6,7 +6,6 @@ import datetime
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from headrace.client import Client
 from headrace.core.attribute_defaults import defaults_from_attrs
 from headrace.core.context import context
 from headrace.core.errors import ArgumentError, TaskTypeError
@@ -16,6 +15,7 @@ from headrace.core.signals import FAIL, StateSignal, signal_from_state
 from headrace.core.states import Cancelled
 from headrace.core.task import Task
 from headrace.run_configs.base import RunConfig
+from headrace.tasks.flow_runs.asking import the_client
 from headrace.tasks.flow_runs.views import FlowRunView, FlowView
 
 
@@ -188,7 +188,7 @@ class StartFlowRun(Task[Any]):
         )
         if not self.wait:
             return run_id
-        view = FlowRunView(Client().wait_for_flow_run(run_id))
+        view = FlowRunView(the_client().wait_for_flow_run(run_id))
         raise ended_like(view)
 
 
@@ -220,7 +220,7 @@ def _start(
         idempotency_key = context.get("task_run_id")
     if isinstance(start_time, datetime.timedelta):
         start_time = now() + start_time
-    made = Client().create_flow_run(
+    made = the_client().create_flow_run(
         flow_id=flow.flow_id,
         parameters=dict(parameters or {}),
         context=dict(context_keys or {}),

@@ -6,8 +6,8 @@ import os
 import pickle
 from typing import TYPE_CHECKING, Any
 
-from headrace.client import Client
 from headrace.core.errors import Refused, ResultNotFound
+from headrace.tasks.flow_runs.asking import the_client
 
 if TYPE_CHECKING:
     from headrace.engine.checkpoints import Store
@@ -25,7 +25,7 @@ def value_of(run: TaskRun) -> Any:
     if run.state == "Mapped":
         children = [
             child
-            for child in Client().task_runs(run.flow_run_id, slug=run.slug)
+            for child in the_client().task_runs(run.flow_run_id, slug=run.slug)
             if child.map_index >= 0
         ]
     else:

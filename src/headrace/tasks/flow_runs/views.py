@@ -6,8 +6,8 @@ import datetime
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from headrace.client import Client
 from headrace.core.errors import NotFound, Refused
+from headrace.tasks.flow_runs.asking import the_client
 from headrace.tasks.flow_runs.states import state_of
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class FlowView:
         Raises:
             NotFound: If there is none of this id.
         """
-        client = Client()
+        client = the_client()
         try:
             return cls(client.get_flow(flow_id))
         except NotFound:
@@ -69,7 +69,7 @@ class FlowView:
         Raises:
             NotFound: If there is none of this id.
         """
-        return cls(Client().get_flow(flow_id))
+        return cls(the_client().get_flow(flow_id))
 
     @classmethod
     def from_flow_group_id(cls, flow_group_id: str) -> FlowView:
@@ -95,7 +95,7 @@ class FlowView:
             NotFound: If there is none.
             Refused: If there are several.
         """
-        client = Client()
+        client = the_client()
         found = client.flows(project_name or None, flow_name)
         if not found:
             where = f" in the project {project_name!r}" if project_name else ""
@@ -153,13 +153,13 @@ class FlowRunView:
         Raises:
             NotFound: If there is none of this id.
         """
-        return cls(Client().get_flow_run(flow_run_id))
+        return cls(the_client().get_flow_run(flow_run_id))
 
     @property
     def states(self) -> list[State]:
         """Its states so far, oldest first."""
         if self._states is None:
-            history = Client().flow_run_states(self.flow_run_id)
+            history = the_client().flow_run_states(self.flow_run_id)
             self._states = [
                 state_of(each.state, each.message) for each in history if not each.is_stale
             ]
@@ -167,13 +167,13 @@ class FlowRunView:
 
     def get_latest(self, load_static_tasks: bool = False) -> FlowRunView:
         """Return the view of the flow run as it is now."""
-        return type(self)(Client().get_flow_run(self.flow_run_id))
+        return type(self)(the_client().get_flow_run(self.flow_run_id))
 
     def get_logs(self, **_range: Any) -> list[Any]:
         """Return the log lines so far, oldest first."""
         from headrace.tasks.flow_runs.watching import FlowRunLog
 
-        return [FlowRunLog.of(line) for line in Client().logs(self.flow_run_id)]
+        return [FlowRunLog.of(line) for line in the_client().logs(self.flow_run_id)]
 
     def get_flow_metadata(self, no_cache: bool = False) -> FlowView:
         """Return the view of the version that it runs."""
@@ -206,11 +206,11 @@ class FlowRunView:
 
     def get_all_task_runs(self) -> list[TaskRunView]:
         """Return views of all task runs, mapped children included."""
-        return [TaskRunView(run) for run in Client().task_runs(self.flow_run_id)]
+        return [TaskRunView(run) for run in the_client().task_runs(self.flow_run_id)]
 
     def get_task_runs(self, task_slugs: Iterable[str]) -> list[TaskRunView]:
         """Return views of the runs of these tasks."""
-        client = Client()
+        client = the_client()
         return [
             TaskRunView(run)
             for slug in task_slugs
@@ -255,7 +255,7 @@ class TaskRunView:
         Raises:
             NotFound: If there is none.
         """
-        return cls(Client().get_task_run(flow_run_id, task_slug, map_index))
+        return cls(the_client().get_task_run(flow_run_id, task_slug, map_index))
 
     @classmethod
     def from_task_run_id(cls, task_run_id: str) -> TaskRunView:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
-from headrace.client import Client
 from headrace.core.context import context
 from headrace.core.errors import ArgumentError
 from headrace.core.function_task import task
+from headrace.tasks.flow_runs.asking import the_client
 from headrace.tasks.flow_runs.starting import ended_like
 from headrace.tasks.flow_runs.views import FlowRunView, TaskRunView
 from headrace.tasks.flow_runs.watching import watch_flow_run
@@ -39,7 +39,7 @@ def wait_for_flow_run(
         NotInTime: If it is not over in time.
         ClientError: If the server does not know it, or is away for a minute.
     """
-    client = Client()
+    client = the_client()
     name = client.get_flow_run(flow_run_id).name
     for line in watch_flow_run(flow_run_id, stream_states, stream_logs, max_duration):
         context.logger.log(line.level, "Flow run %r: %s", name, line.message)
@@ -77,5 +77,5 @@ def get_task_run_result(
             f"The flow run {flow_run_id} is the one that this task runs in, so it would wait for "
             "itself. Use the task's result directly."
         )
-    Client().wait_for_flow_run(flow_run_id)
+    the_client().wait_for_flow_run(flow_run_id)
     return TaskRunView.from_task_slug(task_slug, flow_run_id, map_index).get_result()

@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from headrace.client import Client
-from headrace.client.patience import patiently
 from headrace.core.errors import NotInTime
+from headrace.tasks.flow_runs.asking import the_client
 
 if TYPE_CHECKING:
     from headrace.wire.flow_runs import FlowRunState
@@ -61,7 +60,9 @@ def watch_flow_run(
         NotInTime: If it is not over by then.
         NotFound: If there is no such flow run.
     """
-    client = Client()
+    from headrace.client.patience import patiently
+
+    client = the_client()
     end = time.monotonic() + max_duration.total_seconds()
     run = client.get_flow_run(flow_run_id)
     after: str | None = None
