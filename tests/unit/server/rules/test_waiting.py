@@ -212,7 +212,9 @@ def test_a_task_says_why(task: TaskFacts, reason: str, turn: str):
 def test_a_task_of_a_run_that_waits_says_what_the_run_waits_for():
     waiting = run(labels=frozenset({"gpu"}))
     why = why_task_waits(task_of(), waiting, why_run_waits(waiting, [], NOW), NOW)
-    assert why.reason.startswith("Its flow run is not running. There is no agent with the label gpu")
+    assert why.reason.startswith(
+        "Its flow run is not running. There is no agent with the label gpu"
+    )
     assert why.remedy == "headrace agent local start --label gpu"
 
 
