@@ -1,9 +1,9 @@
-"""Claims: which runs are due, whose they become, and what became of them."""
+"""Claims: which runs are due, and whose they become."""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from headrace.server.db.ownership import Change
 from headrace.server.db.schema import attempts, flow_runs, flows, projects
 from headrace.server.rules import ownership as rules
 from headrace.server.rules.matching import Due, Offer, assign, fits
-from headrace.server.rules.ownership import Granted, Phase, Policy
+from headrace.server.rules.ownership import Granted, Policy
 from headrace.wire.claims import ClaimedRun
 
 #: All sets of labels, kinds and priorities that scheduled runs have, and when the first run of each
@@ -159,99 +159,6 @@ def claim(
     ]
 
 
-def renew(
-    connection: Connection,
-    agent: str,
-    run_ids: Sequence[str],
-    policy: Policy,
-    now: datetime.datetime,
-) -> list[str]:
-    """Take an agent's word that it is still deploying runs.
-
-    Args:
-        connection: A connection that writes.
-        agent: The agent's id.
-        run_ids: The runs.
-        policy: How long claims are good for.
-        now: The time.
-
-    Returns:
-        Those that it is not to go on with.
-    """
-    records = ownership.load_many(connection, run_ids, policy)
-    changes: list[Change] = []
-    for record in records.values():
-        after, answer = rules.deploying(record.own, record.own.attempt, agent, now)
-        if isinstance(answer, Granted):
-            changes.append(Change(record=record, after=after, who=agent))
-    ownership.save_many(connection, changes, now)
-    return not_to_go_on(connection, agent, run_ids)
-
-
-def not_to_go_on(connection: Connection, agent: str, run_ids: Sequence[str]) -> list[str]:
-    """Return those runs that an agent is deploying and is not to go on with.
-
-    They were cancelled, paused or deleted, they are over, or they are another agent's by now.
-    """
-    rows = connection.execute(
-        select(
-            flow_runs.c.id,
-            flow_runs.c.phase,
-            flow_runs.c.agent,
-            flow_runs.c.cancelling,
-            flow_runs.c.pausing,
-        ).where(flow_runs.c.id.in_(run_ids))
-    )
-    going_on = {row.id for row in rows if row.agent == agent and _goes_on(row)}
-    return [run_id for run_id in run_ids if run_id not in going_on]
-
-
-def soonest_lapse(connection: Connection, run_ids: Sequence[str]) -> float | None:
-    """Return when the first of these claims lapses; seconds since 1970, UTC."""
-    found = connection.execute(
-        select(flow_runs.c.lease_until).where(
-            flow_runs.c.id.in_(run_ids), flow_runs.c.phase == Phase.CLAIMED.value
-        )
-    ).scalars()
-    return min((lapse for lapse in found if lapse is not None), default=None)
-
-
-def give_back(
-    connection: Connection,
-    claims: Iterable[tuple[str, int]],
-    why: str,
-    policy: Policy,
-    now: datetime.datetime,
-) -> list[str]:
-    """Take claims back that never got to their agent.
-
-    Args:
-        connection: A connection that writes.
-        claims: Ids of runs, and the attempts that they were claimed as.
-        why: What happened.
-        policy: How long claims are good for.
-        now: The time.
-
-    Returns:
-        The runs that were taken back; of the others something was heard in the meantime.
-    """
-    wanted = dict(claims)
-    changes: list[Change] = []
-    for record in ownership.load_many(connection, list(wanted), policy).values():
-        attempt = wanted[record.id]
-        if record.own.phase is Phase.CLAIMED and record.own.attempt == attempt:
-            after = rules.exited(record.own, attempt, why, now)
-            changes.append(Change(record=record, after=after, who="server"))
-    return [record.id for record in ownership.save_many(connection, changes, now)]
-
-
-def _goes_on(row: Any) -> bool:
-    if row.phase == Phase.RUNNING.value:
-        # Its process has begun: orders are its supervisor's business.
-        return True
-    return row.phase == Phase.CLAIMED.value and row.cancelling is None and row.pausing is None
-
-
 def _due(connection: Connection, group: _Group, until: float, most: int) -> Sequence[Any]:
     return connection.execute(
         _DUE.where(
@@ -273,9 +180,7 @@ def _due_of(row: Any) -> Due:
     )
 
 
-def _claim_one(
-    row: Any, offer: Offer, policy: Policy, now: datetime.datetime
-) -> Change | None:
+def _claim_one(row: Any, offer: Offer, policy: Policy, now: datetime.datetime) -> Change | None:
     record = ownership.record_of(row, policy)
     # The agent holds a run that it takes ahead of its time until then, so its claim counts from then.
     start_time = record.own.start_time

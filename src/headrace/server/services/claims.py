@@ -14,6 +14,7 @@ from headrace.core.now import now, timestamp
 from headrace.server.db import agents as stored_agents
 from headrace.server.db import claims as stored
 from headrace.server.db.claims import Handed, Token
+from headrace.server.db.deploying import give_back, look_after
 from headrace.server.problems import Refusal
 from headrace.server.rules.matching import Offer
 from headrace.server.services.auth import hash_of, new_token
@@ -44,13 +45,24 @@ _PAUSE_AFTER_FAILURE = 1.0
 _LOOK_EVERY = 10.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What came of a look at one agent's request."""
+
+    handed: Handed
+    #: Of the runs that it is deploying, those that it is not to go on with.
+    cancelled: list[str]
+
+
 @dataclass(eq=False, slots=True)
 class _Waiter:
     """An agent that waits."""
 
     offer: Offer
+    #: The runs that it is deploying.
+    deploying: list[str]
     #: What comes of it.
-    future: asyncio.Future[Handed]
+    future: asyncio.Future[_Outcome]
     #: Whether it goes on waiting when there is nothing.
     waits: bool
     #: When the next run is due for it, as far as is known; seconds since 1970, UTC.
@@ -107,22 +119,24 @@ class Claims:
         try:
             _check(asked)
             self._heard.of(asked)
-            cancelled = await self._renew(asked) if asked.deploying else []
-            if not asked.most or self._hub.is_closed:
-                self._hub.deliver("work")
-                return Claimed(cancelled=cancelled)
-            self._handed_out.heard(asked.agent, asked.deploying)
-            waiter = self._waiter_of(asked, at_once=bool(cancelled))
-            cancelled += await self._wait(waiter, asked, leaving)
-            got = await self._outcome(waiter)
-            claims = [(run.id, run.attempt) for run in got.runs]
-            if leaving.done():
-                self._take_back(claims, f"the agent {asked.name} went away before it got it")
-                return Claimed()
-            self._handed_out.given(asked.agent, claims)
-            return Claimed(runs=got.runs, cancelled=cancelled, next_due=_until(got.next_due))
+            self._handed_out.heard(asked.agent, asked.deploying, asks=asked.most > 0)
+            waiter = _waiter_of(asked)
+            await self._wait(waiter, min(asked.wait, self._longest_wait), leaving)
+            outcome = await self._outcome(waiter)
         finally:
             leaving.cancel()
+        got = outcome.handed
+        claims = [(run.id, run.attempt) for run in got.runs]
+        if leaving.done() and not leaving.cancelled():
+            self._take_back(claims, f"the agent {asked.name} went away before it got it")
+            return Claimed()
+        self._handed_out.given(asked.agent, claims)
+        due = got.next_due
+        return Claimed(
+            runs=got.runs,
+            cancelled=outcome.cancelled,
+            next_due=None if due is None else max(0.0, due - timestamp()),
+        )
 
     async def run(self, parts: Parts) -> None:
         """Hand out runs, whenever there may be any, until the server ends."""
@@ -142,51 +156,30 @@ class Claims:
 
     # -- one agent ----------------------------------------------------------------------------
 
-    def _waiter_of(self, asked: Claim, *, at_once: bool) -> _Waiter:
-        return _Waiter(
-            offer=Offer(
-                agent=asked.agent,
-                name=asked.name,
-                kind=asked.kind,
-                labels=frozenset(asked.labels),
-                most=asked.most,
-                ahead=asked.ahead,
-            ),
-            future=asyncio.get_running_loop().create_future(),
-            waits=asked.wait > 0 and not at_once,
-        )
-
-    async def _wait(self, waiter: _Waiter, asked: Claim, leaving: asyncio.Future[Any]) -> list[str]:
-        """Wait for runs, or for the end of the wait.
-
-        Returns:
-            Runs that the agent is deploying and is not to go on with, if that was the end of it.
-        """
-        seconds = min(asked.wait, self._longest_wait)
-        if asked.deploying:
+    async def _wait(self, waiter: _Waiter, seconds: float, leaving: asyncio.Future[Any]) -> None:
+        """Wait until there is something to tell the agent, or until the end of its wait."""
+        if waiter.deploying:
             # Their claims have to be renewed before they lapse, and only another request does that.
             seconds = min(seconds, self._policy.claim.total_seconds() / 3)
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
-        topics = [f"run:{run_id}" for run_id in asked.deploying]
+        topics = [f"run:{run_id}" for run_id in waiter.deploying]
         self._waiting[waiter] = None
         self._metrics.waiting_agents.set(len(self._waiting))
-        self._hub.deliver("work")
         try:
-            with self._hub.listen("end", *topics) as orders:
+            with self._hub.listen("end", *topics) as changed:
                 while True:
+                    self._hub.deliver("work")
                     # Who does not wait is answered by the next look, however long that takes.
                     rest = max(0.0, until - loop.time()) if waiter.waits else None
-                    told = asyncio.ensure_future(orders.wait(rest))
+                    told = asyncio.ensure_future(changed.wait(rest))
                     waited_for = {waiter.future, leaving, told}
                     try:
                         await asyncio.wait(waited_for, return_when=asyncio.FIRST_COMPLETED)
                     finally:
                         told.cancel()
                     if waiter.future.done() or leaving.done() or not told.result():
-                        return []
-                    if cancelled := await self._not_to_go_on(asked):
-                        return cancelled
+                        return
         except asyncio.CancelledError:
             # What it may be given now is taken back.
             waiter.future.cancel()
@@ -195,36 +188,11 @@ class Claims:
             self._waiting.pop(waiter, None)
             self._metrics.waiting_agents.set(len(self._waiting))
 
-    async def _outcome(self, waiter: _Waiter) -> Handed:
+    async def _outcome(self, waiter: _Waiter) -> _Outcome:
         """Return what came of a wait; what is being given to it right now is waited for."""
         if waiter.future.done() or waiter in self._served:
             return await waiter.future
-        return Handed(runs=[], next_due=waiter.next_due)
-
-    async def _renew(self, asked: Claim) -> list[str]:
-        """Renew the claims of the runs that an agent is deploying, if it is time to.
-
-        Returns:
-            Those that it is not to go on with.
-        """
-
-        def look(connection: Connection) -> tuple[list[str], float | None]:
-            return (
-                stored.not_to_go_on(connection, asked.agent, asked.deploying),
-                stored.soonest_lapse(connection, asked.deploying),
-            )
-
-        cancelled, lapse = await self._database.read(look)
-        if lapse is None or lapse - timestamp() > self._policy.claim.total_seconds() / 2:
-            return cancelled
-        return await self._database.write(
-            lambda c: stored.renew(c, asked.agent, asked.deploying, self._policy, now())
-        )
-
-    async def _not_to_go_on(self, asked: Claim) -> list[str]:
-        return await self._database.read(
-            lambda c: stored.not_to_go_on(c, asked.agent, asked.deploying)
-        )
+        return _Outcome(Handed(runs=[], next_due=waiter.next_due), [])
 
     # -- all agents ---------------------------------------------------------------------------
 
@@ -241,7 +209,7 @@ class Claims:
             return None
         self._served = set(waiters)
         try:
-            handed = await self._database.write(lambda c: self._look(c, waiters, seen))
+            outcomes = await self._database.write(lambda c: self._look(c, waiters, seen))
         except Exception as error:
             for waiter in waiters:
                 self._waiting.pop(waiter, None)
@@ -253,45 +221,56 @@ class Claims:
         finally:
             self._served = set()
         self._heard.noted(seen)
-        for waiter, got in zip(waiters, handed, strict=True):
-            self._give(waiter, got)
-        if any(got.runs for got in handed) and self._waiting:
+        for waiter, outcome in zip(waiters, outcomes, strict=True):
+            self._give(waiter, outcome)
+        if self._waiting and any(outcome.handed.runs for outcome in outcomes):
+            # What is due next is known only by another look.
             return 0.0
         return self._pause()
 
     def _look(
         self, connection: Connection, waiters: Sequence[_Waiter], seen: Sequence[Seen]
-    ) -> list[Handed]:
+    ) -> list[_Outcome]:
+        """Do what is to be done for all agents in one transaction; runs in the writer's thread."""
         stored_agents.seen(connection, seen, timestamp())
-        if not waiters:
-            return []
-        offers = [waiter.offer for waiter in waiters]
-        return stored.claim(connection, offers, self._policy, now(), _token)
+        deploying: dict[str, list[str]] = {}
+        for waiter in waiters:
+            if waiter.deploying:
+                deploying.setdefault(waiter.offer.agent, []).extend(waiter.deploying)
+        stopped = look_after(connection, deploying, self._policy, now()) if deploying else {}
+        takers = [waiter for waiter in waiters if waiter.offer.most]
+        offers = [waiter.offer for waiter in takers]
+        handed = stored.claim(connection, offers, self._policy, now(), _token) if takers else []
+        got = dict(zip(takers, handed, strict=True))
+        nothing = Handed(runs=[], next_due=None)
+        return [_Outcome(got.get(waiter, nothing), _among(stopped, waiter)) for waiter in waiters]
 
-    def _give(self, waiter: _Waiter, got: Handed) -> None:
+    def _give(self, waiter: _Waiter, outcome: _Outcome) -> None:
+        got = outcome.handed
         for run in got.runs:
             self._hub.notify(f"run:{run.id}")
-        self._metrics.claimed.inc(len(got.runs))
+        if got.runs:
+            self._metrics.claimed.inc(len(got.runs))
         waiter.next_due = got.next_due
-        if not got.runs and waiter.waits and waiter in self._waiting:
+        has_news = got.runs or outcome.cancelled
+        if not has_news and waiter.waits and waiter in self._waiting:
             return
         self._waiting.pop(waiter, None)
         if not waiter.future.done():
-            waiter.future.set_result(got)
+            waiter.future.set_result(outcome)
             return
         claims = [(run.id, run.attempt) for run in got.runs]
         self._take_back(claims, f"the agent {waiter.offer.name} went away before it got it")
 
     def _pause(self) -> float | None:
         """Return for how many seconds nothing will be due for those that wait."""
-        dues = [
-            waiter.next_due - waiter.offer.ahead
-            for waiter in self._waiting
-            if waiter.next_due is not None
-        ]
-        if self._waiting:
-            dues.append(self._heard.next_note(waiter.offer.agent for waiter in self._waiting))
-        return max(0.0, min(dues) - timestamp()) if dues else None
+        if not self._waiting:
+            return None
+        soonest = self._heard.next_note(waiter.offer.agent for waiter in self._waiting)
+        for waiter in self._waiting:
+            if waiter.next_due is not None:
+                soonest = min(soonest, waiter.next_due - waiter.offer.ahead)
+        return max(0.0, soonest - timestamp())
 
     # -- claims that got lost -----------------------------------------------------------------
 
@@ -299,16 +278,15 @@ class Claims:
         self._take_back(claims, f"the agent {agent} did not get to know of it")
 
     def _take_back(self, claims: list[ClaimedAttempt], why: str) -> None:
-        if not claims:
-            return
-        task = asyncio.ensure_future(self._perform_take_back(claims, why))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        if claims:
+            task = asyncio.ensure_future(self._perform_take_back(claims, why))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def _perform_take_back(self, claims: list[ClaimedAttempt], why: str) -> None:
         try:
             taken = await self._database.write(
-                lambda c: stored.give_back(c, claims, why, self._policy, now())
+                lambda connection: give_back(connection, claims, why, self._policy, now())
             )
         except DatabaseError as error:
             _log.warning("Claims that got lost are left to lapse by themselves: %s", error)
@@ -319,13 +297,30 @@ class Claims:
             self._hub.notify("work")
 
 
+def _waiter_of(asked: Claim) -> _Waiter:
+    return _Waiter(
+        offer=Offer(
+            agent=asked.agent,
+            name=asked.name,
+            kind=asked.kind,
+            labels=frozenset(asked.labels),
+            most=asked.most,
+            ahead=asked.ahead,
+        ),
+        deploying=asked.deploying,
+        future=asyncio.get_running_loop().create_future(),
+        waits=asked.wait > 0 and asked.most > 0,
+    )
+
+
+def _among(stopped: dict[str, list[str]], waiter: _Waiter) -> list[str]:
+    of_agent = stopped.get(waiter.offer.agent)
+    return [run_id for run_id in waiter.deploying if run_id in of_agent] if of_agent else []
+
+
 def _token() -> Token:
     secret = new_token()
     return Token(secret, hash_of(secret))
-
-
-def _until(due: float | None) -> float | None:
-    return None if due is None else max(0.0, due - timestamp())
 
 
 def _check(asked: Claim) -> None:
@@ -343,6 +338,13 @@ def _check(asked: Claim) -> None:
             raise Refusal(
                 400, "invalid", f"{name}: {value} is not between 0 and {most}. Ask within that."
             )
+    if len(asked.deploying) > MOST_AT_ONCE:
+        raise Refusal(
+            400,
+            "invalid",
+            f"deploying: {len(asked.deploying)} runs are more than {MOST_AT_ONCE}. Start another "
+            f"agent for the others.",
+        )
     for name, text in (("agent", asked.agent), ("kind", asked.kind)):
         if not text:
             raise Refusal(400, "invalid", f"{name}: it is empty. An agent has to say what it is.")

@@ -33,18 +33,25 @@ class HandedOut:
         if claims:
             self._last.setdefault(agent, []).extend(claims)
 
-    def heard(self, agent: str, deploying: Sequence[str]) -> None:
-        """Note which runs an agent names when it asks for more."""
+    def heard(self, agent: str, deploying: Sequence[str], *, asks: bool) -> None:
+        """Note which runs an agent names.
+
+        Args:
+            agent: The agent's id.
+            deploying: The runs.
+            asks: Whether it asks for more, so that it has read its last answer or will not.
+        """
         named = set(deploying)
         suspects = self._suspects.get(agent, {})
         for claim in [claim for claim in suspects if claim[0] in named]:
             suspects.pop(claim).cancel()
-        for claim in self._last.pop(agent, ()):
-            if claim[0] not in named:
-                later = asyncio.get_running_loop().call_later(_GRACE, self._lose, agent, claim)
-                self._suspects.setdefault(agent, {})[claim] = later
-        if not self._suspects.get(agent, True):
-            del self._suspects[agent]
+        unnamed = [claim for claim in self._last.pop(agent, ()) if claim[0] not in named]
+        if not asks:
+            self.given(agent, unnamed)
+            return
+        for claim in unnamed:
+            later = asyncio.get_running_loop().call_later(_GRACE, self._lose, agent, claim)
+            self._suspects.setdefault(agent, {})[claim] = later
 
     def close(self) -> None:
         """Forget everything: the claims lapse by themselves."""
