@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 
 _SEVERITIES = {"error": logging.ERROR, "warning": logging.WARNING, "note": logging.DEBUG}
-#: The subjects of findings that are about this moment.
-_FLEETING = ("agents", "labels")
 
 
 def register(
@@ -78,14 +76,13 @@ def register(
         flow.run_config = UniversalRun()
     speaking = _client() if client is None else client
     try:
-        found = _findings(flow, labels, speaking) if preflight else []
+        found = _findings(flow, labels) if preflight else []
         message = message_of(flow, project_name, storage.pinned(), labels)
         message.version_group_id = version_group_id
         message.idempotency_key = idempotency_key
         message.schedule_active = set_schedule_active
         message.force = force
-        # Which agents there are will have changed before anybody reads the notes.
-        message.notes = [str(finding) for finding in found if finding.subject not in _FLEETING]
+        message.notes = [str(finding) for finding in found]
         registered = speaking.register_flow(message)
     finally:
         if speaking is not client:
@@ -139,11 +136,12 @@ def _storage_of(flow: Flow, arguments: dict[str, Any], build: bool) -> Storage:
     return storage
 
 
-def _findings(flow: Flow, labels: Iterable[str] | None, client: Client) -> list[Finding]:
+def _findings(flow: Flow, labels: Iterable[str] | None) -> list[Finding]:
     """Look for what can be found quickly; the errors in it end the registration."""
     from headrace.registration.preflight import preflight
 
-    found = preflight(flow, labels=labels, client=client, load=False)
+    # Of the agents that are missing the server says itself, as of now.
+    found = preflight(flow, labels=labels, load=False)
     errors = [str(finding) for finding in found if finding.level == "error"]
     if errors:
         raise RegistrationError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import nullcontext, redirect_stdout, suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -109,8 +109,10 @@ def command(
     with the_client() as client:
         _require_project(client, project, create_project)
         registration = _Registration(client, project, options, set(names), as_json)
-        for source in sources:
-            registration.add(source)
+        # What flows' files print, and the log, must not stand in the middle of JSON.
+        with redirect_stdout(sys.stderr) if as_json else nullcontext():
+            for source in sources:
+                registration.add(source)
         return registration.end(", ".join((*paths, *modules)))
 
 
