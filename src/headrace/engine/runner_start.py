@@ -19,6 +19,17 @@ Spawn = Callable[[socket.socket, int, int], int]
 
 _PR_SET_PDEATHSIG = 1
 
+#: What supervisors import, also what is imported only when it is needed.
+_OF_SUPERVISORS = (
+    "encodings.idna",
+    "headrace.config.loading",
+    "headrace.engine.supervisor",
+    "headrace.results.local",
+    "http.client",
+    "tomllib",
+    "urllib3.connection",
+)
+
 
 def fork_runner(channel: socket.socket, stdout: int, stderr: int) -> int:
     """Start a runner as a copy of this process, which has imported what runners need.
@@ -85,12 +96,12 @@ def spawn_runner(channel: socket.socket, stdout: int, stderr: int) -> int:
 
 
 def preload() -> None:
-    """Import what runners need, so that a fork has it."""
+    """Import what supervisors and runners need, so that a fork has it."""
     from importlib import import_module
 
     from headrace.engine.runner_process import PRELOAD
 
-    for name in PRELOAD:
+    for name in (*_OF_SUPERVISORS, *PRELOAD):
         import_module(name)
 
 
