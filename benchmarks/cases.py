@@ -15,6 +15,7 @@ from benchmarks.comparisons import (
     startup,
     variants,
 )
+from benchmarks.ingest import ingest
 from benchmarks.report import Row, Target
 from benchmarks.tracked import tracked
 
@@ -57,5 +58,13 @@ CASES = [
     _workload("W3", "dask", _FIFTH),
     _workload("W4", "dask", _SUBMIT),
     Case(name="skewed-dask", run=partial(skewed, target=Target(must=1.1, relative_to="ideal"))),
+    Case(
+        name="ingest",
+        run=partial(
+            ingest,
+            sqlite=Target(must=50_000, at_least=True),
+            postgres=Target(must=30_000, at_least=True),
+        ),
+    ),
     Case(name="tracked", run=partial(tracked, target=Target(must=80))),
 ]
