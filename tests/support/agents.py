@@ -36,6 +36,10 @@ class RunningAgent:
         return self._process.pid
 
     @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
     def log(self) -> str:
         """All that it has said, over all its starts."""
         return (self.home / "agent.log").read_text(errors="replace")
@@ -93,8 +97,8 @@ class RunningAgent:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             time.sleep(0.02)
-        # pytest shows what was printed only beside a failure.
-        print(f"--- what the agent said:\n{self.log[-8000:]}")
+        if "PYTEST_CURRENT_TEST" in os.environ:  # it shows what was printed only beside a failure
+            print(f"--- what the agent said:\n{self.log[-8000:]}")
 
 
 @contextmanager

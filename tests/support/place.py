@@ -8,11 +8,12 @@ import subprocess
 import textwrap
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from tests.support.agents import RunningAgent, running_agent
+from tests.support.proxy import Proxy, proxy
 from tests.support.servers import PROGRAM, RunningServer, running_server
 
 FLOWS = """
@@ -25,9 +26,9 @@ FLOWS = """
 
 
     def mark(name):
-        # One line for each call, whoever makes it.
+        # One line for each call, whoever makes it: the process, and when.
         with (MARKS / name).open("a") as file:
-            file.write(f"{{os.getpid()}}\\n")
+            file.write(f"{{os.getpid()}} {{time.time()}}\\n")
 
 
     @task
@@ -71,7 +72,7 @@ FLOWS = """
     with Flow("broken", result=kept) as broken:
         fails(numbers(2))
 
-    with Flow("held", result=kept) as held:
+    with Flow("held", result=kept, lost_after=10) as held:
         doubled = double.map(numbers(Parameter("count", default=3)))
         total(hold(doubled, Parameter("until", default="")))
 """
@@ -80,8 +81,16 @@ FLOWS = """
 class Place:
     """A server, an agent with the label `here`, registered flows, and a command line."""
 
-    def __init__(self, server: RunningServer, agent: RunningAgent, folder: Path) -> None:
+    def __init__(
+        self,
+        server: RunningServer,
+        agent: RunningAgent,
+        folder: Path,
+        network: Proxy | None = None,
+    ) -> None:
         self.server = server
+        #: What stands between the agent, with its runs, and the server.
+        self.network = network
         self.agent = agent
         self.folder = folder
         self.marks = folder / "marks"
@@ -118,24 +127,51 @@ class Place:
     def show(self, run: str) -> Any:
         return self.ask("flow-run", "show", run)
 
-    def wait(self, run: str, *states: str) -> Any:
+    def wait(self, run: str, *states: str, seconds: float = 60) -> Any:
         """Wait until a run has one of these states, and return it."""
-        until = time.monotonic() + 60
+        until = time.monotonic() + seconds
         while (shown := self.show(run))["state"] not in states:
             assert time.monotonic() < until, f"{shown}\n{self.agent.log[-3000:]}"
             time.sleep(0.1)
         return shown
 
     def wait_for_mark(self, name: str) -> None:
+        """Wait until a task's function is called."""
+        self.wait_for_calls(name, 1)
+
+    def wait_for_calls(self, name: str, count: int) -> None:
+        """Wait until a task's function has been called so often."""
         until = time.monotonic() + 60
-        while not (self.marks / name).exists():
-            assert time.monotonic() < until, f"{name} was not called\n{self.agent.log[-3000:]}"
+        while self.calls(name) < count:
+            assert time.monotonic() < until, f"{name} is not called\n{self.agent.log[-3000:]}"
             time.sleep(0.02)
+
+    def wait_for_log(self, run: str, text: str) -> None:
+        """Wait until the server has a log line."""
+        until = time.monotonic() + 30
+        while text not in (said := self.call("flow-run", "logs", run)):
+            assert time.monotonic() < until, f"there is no line {text!r}:\n{said}"
+            time.sleep(0.05)
+
+    @contextmanager
+    def another_agent(self, folder: Path) -> Iterator[RunningAgent]:
+        """Run an agent with the same labels and a home of its own, as if on another machine."""
+        home = folder / "another-home"
+        home.mkdir()
+        with running_agent(self.server, "here", env={"HEADRACE_HOME": str(home)}) as agent:
+            yield agent
 
     def calls(self, name: str) -> int:
         """Return how often a task's function was called."""
+        return len(self.callers(name))
+
+    def callers(self, name: str) -> list[tuple[int, float]]:
+        """Return which process called a task's function when, in seconds since 1970."""
         file = self.marks / name
-        return len(file.read_text().splitlines()) if file.exists() else 0
+        if not file.exists():
+            return []
+        marks = [line.split() for line in file.read_text().splitlines()]
+        return [(int(pid), float(at)) for pid, at in marks]
 
 
 @contextmanager
@@ -144,7 +180,7 @@ def running_place(
     database_url: str | None = None,
     *,
     lease: float | None = None,
-    agent_env: dict[str, str] | None = None,
+    bad_network: bool = False,
 ) -> Iterator[Place]:
     """Run a server and an agent with the label `here` for the length of a `with` block.
 
@@ -152,13 +188,14 @@ def running_place(
         folder: Where the flows' file, their results and marks are.
         database_url: The server's database; by default SQLite.
         lease: How many seconds the process of a flow run owns it without a word.
-        agent_env: Environment variables of the agent and its runs over those of the command line.
+        bad_network: Whether a proxy stands between the agent, with its runs, and the server.
     """
-    with (
-        running_server(database_url, lease=lease) as server,
-        running_agent(server, "here", env=agent_env) as agent,
-    ):
-        place = Place(server, agent, folder)
+    with ExitStack() as stack:
+        server = stack.enter_context(running_server(database_url, lease=lease))
+        network = stack.enter_context(proxy(server.url)) if bad_network else None
+        env = {"HEADRACE_API_URL": network.url} if network else {}
+        agent = stack.enter_context(running_agent(server, "here", env=env))
+        place = Place(server, agent, folder, network)
         place.marks.mkdir(exist_ok=True)
         text = FLOWS.format(marks=str(place.marks), results=str(folder / "results"))
         (folder / "flows.py").write_text(textwrap.dedent(text))

@@ -170,8 +170,8 @@ class RunningServer:
         if self._process is not None:
             self._process.send_signal(signal.SIGCONT)
             self.kill()
-        # pytest shows what was printed only beside a failure.
-        print(f"--- what the server at {self.url} said:\n{self.log[-8000:]}")
+        if "PYTEST_CURRENT_TEST" in os.environ:  # it shows what was printed only beside a failure
+            print(f"--- what the server at {self.url} said:\n{self.log[-8000:]}")
 
 
 @contextmanager
