@@ -79,8 +79,10 @@ class Agent:
         self._log = get_logger("agent")
         self._changed = threading.Condition()
         self._stopping = False
-        #: Runs that were claimed and are not over, by id and attempt; True once they are deployed.
-        self._runs: dict[tuple[str, int], bool] = {}
+        #: Runs that were claimed and are not over, by id and attempt, with what they were deployed as.
+        self._runs: dict[tuple[str, int], Deployment | None] = {}
+        #: Those of them whose processes have begun: their claims need not be renewed any more.
+        self._begun: set[tuple[str, int]] = set()
         self._dropped: set[tuple[str, int]] = set()
         self._due: list[tuple[float, int, ClaimedRun]] = []
         self._count = itertools.count()
@@ -130,7 +132,7 @@ class Agent:
     def _recover(self) -> None:
         try:
             for deployment in self._launcher.recover(self._id):
-                self._runs[deployment.flow_run_id, deployment.attempt] = True
+                self._runs[deployment.flow_run_id, deployment.attempt] = deployment
                 self._log.info(
                     "Found flow run %s (attempt %d) again.",
                     deployment.flow_run_id,
@@ -139,10 +141,12 @@ class Agent:
         except (DeploymentError, OSError) as error:
             self._log.error("Runs of earlier may not be found: %s", error)
         labels = ", ".join(self._labels) or "no labels"
-        self._log.info("Agent %r (%s) asks %s for flow runs.", self._name, labels, self._client.api_url)
+        self._log.info(
+            "Agent %r (%s) asks %s for flow runs.", self._name, labels, self._client.api_url
+        )
 
     def _say_goodbye(self) -> None:
-        running = sum(self._runs.values())
+        running = len(self._runs) - len(self._due)
         self._log.info(
             "Agent %r stops. %s",
             self._name,
@@ -174,7 +178,7 @@ class Agent:
             else:
                 heard = True
                 took = time.monotonic() - asked_at
-                pause = self._pauses.answered(wait, took, bool(claimed.runs), self._log)
+                pause = self._pauses.answered(wait, took, claimed, self._log)
                 self._take(claimed)
                 self._pauses.next_due = claimed.next_due
                 if free:
@@ -182,7 +186,11 @@ class Agent:
 
     def _claim(self, free: int, wait: float) -> Claim:
         with self._changed:
-            deploying = [run for (run, _), deployed in self._runs.items() if not deployed]
+            for key, deployment in self._runs.items():
+                if key not in self._begun and deployment and self._launcher.has_begun(deployment):
+                    self._begun.add(key)
+            # One that the server has said not to go on with would only be answered at once again.
+            deploying = [key[0] for key in self._runs.keys() - self._begun - self._dropped]
         return Claim(
             agent=self._id,
             name=self._name,
@@ -191,7 +199,7 @@ class Agent:
             most=free,
             wait=wait,
             ahead=AHEAD,
-            deploying=deploying,
+            deploying=sorted(deploying),
         )
 
     def _wait_for_room(self) -> int | None:
@@ -208,7 +216,7 @@ class Agent:
             return min(MOST, self._limit - len(self._runs)) if room else 0
 
     def _is_deploying(self) -> bool:
-        return not all(self._runs.values())
+        return len(self._begun) < len(self._runs)
 
     def _wait(self, seconds: float) -> None:
         if seconds > 0:
@@ -220,7 +228,7 @@ class Agent:
             self._drop(run_id)
         for run in claimed.runs:
             with self._changed:
-                self._runs[run.id, run.attempt] = False
+                self._runs[run.id, run.attempt] = None
                 ahead = (run.start_time - now.now()).total_seconds()
                 if ahead > 0:
                     due = time.monotonic() + ahead
@@ -232,8 +240,8 @@ class Agent:
     def _drop(self, run_id: str) -> None:
         """Do not go on with a run that is still to be deployed."""
         with self._changed:
-            for key, deployed in list(self._runs.items()):
-                if key[0] == run_id and not deployed:
+            for key, deployment in list(self._runs.items()):
+                if key[0] == run_id and deployment is None:
                     self._log.info("Flow run %s was cancelled before it was deployed.", run_id)
                     waiting = [each for each in self._due if each[2].id != run_id]
                     if len(waiting) < len(self._due):
@@ -272,7 +280,7 @@ class Agent:
             return
         with self._changed:
             if key in self._runs:  # else it is over already
-                self._runs[key] = True
+                self._runs[key] = deployment
             dropped = key in self._dropped
             self._dropped.discard(key)
         if dropped:
@@ -287,6 +295,7 @@ class Agent:
     def _over(self, key: tuple[str, int]) -> None:
         with self._changed:
             self._runs.pop(key, None)
+            self._begun.discard(key)
             self._dropped.discard(key)
             self._changed.notify_all()
 
@@ -346,7 +355,7 @@ class _Pauses:
             longest = min(longest, max(self.next_due, 0.05))
         return longest
 
-    def answered(self, wait: float, took: float, found: bool, log: Logger) -> float:
+    def answered(self, wait: float, took: float, claimed: Claimed, log: Logger) -> float:
         """Take note of an answer; return for how many seconds to wait before the next claim."""
         if self._away_since is not None:
             log.warning("The server is back after %.1f s.", time.monotonic() - self._away_since)
@@ -355,7 +364,7 @@ class _Pauses:
             return 0.0
         if wait and took >= wait / 2:
             self._failures = 0
-        if found or (wait and (took >= wait / 2 or took > 1.0)):
+        if claimed.runs or claimed.cancelled or (wait and (took >= wait / 2 or took > 1.0)):
             self._pause = 0.0
         else:
             # Answers are not held back, by the server or by what stands before it.

@@ -81,6 +81,13 @@ class Launcher(ABC):
             seconds: How long to wait at most; then the list is empty.
         """
 
+    def has_begun(self, deployment: Deployment) -> bool:
+        """Tell whether its process runs, or is over: until then the agent keeps the claim alive.
+
+        The default suits launchers whose `deploy` returns no earlier.
+        """
+        return True
+
     @abstractmethod
     def cancel(self, deployment: Deployment) -> None:
         """End a deployment whose process does not end itself; does nothing if it is over."""

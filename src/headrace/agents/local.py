@@ -163,6 +163,12 @@ class LocalLauncher(Launcher):
                 self._settle(path)
         return ended
 
+    def has_begun(self, deployment: Deployment) -> bool:
+        """Tell whether the server has let the run's process begin, or has heard how it ended."""
+        directory = RunDirectory(deployment.handle)
+        record = directory.read(SupervisorRecord)
+        return (record is not None and record.activated) or directory.read(ExitRecord) is not None
+
     def cancel(self, deployment: Deployment) -> None:
         """Have a supervisor end its runner, and itself."""
         record = RunDirectory(deployment.handle).read(SupervisorRecord)
