@@ -215,7 +215,7 @@ def test_a_client_is_light():
     program = (
         "import sys, headrace.client\n"
         "heavy = ('litestar', 'sqlalchemy', 'click', 'rich', 'cloudpickle', 'asyncio', 'croniter',\n"
-        "         'headrace.engine.flow_runner', 'headrace.server', 'headrace.storage')\n"
+        "         'headrace.server', 'headrace.storage')\n"
         "print([name for name in heavy if name in sys.modules])\n"
     )
     done = subprocess.run(
