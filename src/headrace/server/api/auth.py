@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from litestar import delete, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
 
 from headrace.server.parts import Parts
 from headrace.wire.auth import CreateKey, Key, NewKey
 
 
 @post("/api/auth/keys", needs="admin")
-async def create_key(data: CreateKey, parts: Parts) -> NewKey:
+async def create_key(data: JSONBody[CreateKey], parts: NamedDependency[Parts]) -> NewKey:
     """Make an API key; the answer is the only place where it is shown."""
     return await parts.auth.create(data)
 
 
 @get("/api/auth/keys", needs="admin")
-async def list_keys(parts: Parts) -> list[Key]:
+async def list_keys(parts: NamedDependency[Parts]) -> list[Key]:
     """List all API keys, without their secrets."""
     return await parts.auth.keys()
 
 
 @delete("/api/auth/keys/{key_id:str}", needs="admin")
-async def revoke_key(key_id: str, parts: Parts) -> None:
+async def revoke_key(key_id: FromPath[str], parts: NamedDependency[Parts]) -> None:
     """Revoke an API key at once."""
     await parts.auth.revoke(key_id)
 

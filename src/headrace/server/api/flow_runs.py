@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 from litestar import delete, get, patch, post
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from headrace.core.now import now
 from headrace.server.callers import Caller
@@ -26,11 +27,13 @@ from headrace.wire.flow_runs import (
 )
 
 #: Litestar keeps `state` for something of its own.
-_State = Annotated[str | None, Parameter(query="state")]
+_State = Annotated[str | None, QueryParameter(name="state")]
 
 
 @post("/api/flow-runs", needs="user")
-async def create_flow_run(data: CreateFlowRun, parts: Parts, caller: Caller) -> CreatedFlowRun:
+async def create_flow_run(
+    data: JSONBody[CreateFlowRun], parts: NamedDependency[Parts], caller: NamedDependency[Caller]
+) -> CreatedFlowRun:
     """Make a flow run."""
     (created,) = await flow_runs.create(parts, [data], caller)
     return created
@@ -38,7 +41,9 @@ async def create_flow_run(data: CreateFlowRun, parts: Parts, caller: Caller) -> 
 
 @post("/api/flow-runs/batch", needs="user")
 async def create_flow_runs(
-    data: list[CreateFlowRun], parts: Parts, caller: Caller
+    data: JSONBody[list[CreateFlowRun]],
+    parts: NamedDependency[Parts],
+    caller: NamedDependency[Caller],
 ) -> list[CreatedFlowRun]:
     """Make many flow runs: all of them, or none."""
     return await flow_runs.create(parts, data, caller)
@@ -46,15 +51,15 @@ async def create_flow_runs(
 
 @get("/api/flow-runs", needs="read")
 async def list_flow_runs(
-    parts: Parts,
-    project: str | None = None,
-    flow: str | None = None,
-    flow_id: str | None = None,
-    name: str | None = None,
-    id_begins: str | None = None,
+    parts: NamedDependency[Parts],
+    project: FromQuery[str | None] = None,
+    flow: FromQuery[str | None] = None,
+    flow_id: FromQuery[str | None] = None,
+    name: FromQuery[str | None] = None,
+    id_begins: FromQuery[str | None] = None,
     with_state: _State = None,
-    limit: int = DEFAULT_LIMIT,
-    after: str | None = None,
+    limit: FromQuery[int] = DEFAULT_LIMIT,
+    after: FromQuery[str | None] = None,
 ) -> FlowRunPage:
     """List flow runs, those that were made last first; several states have commas between them."""
     check_limit(limit)
@@ -72,26 +77,31 @@ async def list_flow_runs(
 
 
 @get("/api/flow-runs/{run_id:str}", needs="read")
-async def get_flow_run(run_id: str, parts: Parts) -> FlowRun:
+async def get_flow_run(run_id: FromPath[str], parts: NamedDependency[Parts]) -> FlowRun:
     """Look at a flow run, and why it waits."""
     return await flow_runs.get(parts, run_id)
 
 
 @patch("/api/flow-runs/{run_id:str}", needs="run")
-async def rename_flow_run(data: RenameFlowRun, run_id: str, parts: Parts) -> FlowRun:
+async def rename_flow_run(
+    data: JSONBody[RenameFlowRun], run_id: FromPath[str], parts: NamedDependency[Parts]
+) -> FlowRun:
     """Give a flow run another name."""
     return await flow_runs.rename(parts, run_id, data.name)
 
 
 @delete("/api/flow-runs/{run_id:str}", needs="user")
-async def delete_flow_run(run_id: str, parts: Parts) -> None:
+async def delete_flow_run(run_id: FromPath[str], parts: NamedDependency[Parts]) -> None:
     """Delete a flow run with all that is known of it."""
     await flow_runs.remove(parts, run_id)
 
 
 @post("/api/flow-runs/{run_id:str}/cancel", needs="user", status_code=200)
 async def cancel_flow_run(
-    run_id: str, parts: Parts, caller: Caller, data: Reason | None = None
+    run_id: FromPath[str],
+    parts: NamedDependency[Parts],
+    caller: NamedDependency[Caller],
+    data: JSONBody[Reason | None] = None,
 ) -> FlowRun:
     """Cancel a flow run: at once if nobody has it, else by an order to whoever has it."""
     return await flow_runs.cancel(parts, run_id, data.reason if data else None, caller)
@@ -99,7 +109,10 @@ async def cancel_flow_run(
 
 @post("/api/flow-runs/{run_id:str}/pause", needs="user", status_code=200)
 async def pause_flow_run(
-    run_id: str, parts: Parts, caller: Caller, data: Reason | None = None
+    run_id: FromPath[str],
+    parts: NamedDependency[Parts],
+    caller: NamedDependency[Caller],
+    data: JSONBody[Reason | None] = None,
 ) -> FlowRun:
     """Pause a flow run: what runs is finished, nothing new starts."""
     return await flow_runs.pause(parts, run_id, data.reason if data else None, caller)
@@ -107,7 +120,10 @@ async def pause_flow_run(
 
 @post("/api/flow-runs/{run_id:str}/resume", needs="user", status_code=200)
 async def resume_flow_run(
-    run_id: str, parts: Parts, caller: Caller, data: Resume | None = None
+    run_id: FromPath[str],
+    parts: NamedDependency[Parts],
+    caller: NamedDependency[Caller],
+    data: JSONBody[Resume | None] = None,
 ) -> FlowRun:
     """Let a paused flow run, and its paused tasks, go on."""
     return await flow_runs.resume(parts, run_id, data or Resume(), caller)
@@ -115,21 +131,29 @@ async def resume_flow_run(
 
 @post("/api/flow-runs/{run_id:str}/restart", needs="user", status_code=200)
 async def restart_flow_run(
-    run_id: str, parts: Parts, caller: Caller, data: Reason | None = None
+    run_id: FromPath[str],
+    parts: NamedDependency[Parts],
+    caller: NamedDependency[Caller],
+    data: JSONBody[Reason | None] = None,
 ) -> FlowRun:
     """Start a flow run that is over again: what had succeeded, and can be read, is not run again."""
     return await flow_runs.restart(parts, run_id, data.reason if data else None, caller)
 
 
 @get("/api/flow-runs/{run_id:str}/states", needs="read")
-async def list_flow_run_states(run_id: str, parts: Parts) -> list[FlowRunState]:
+async def list_flow_run_states(
+    run_id: FromPath[str], parts: NamedDependency[Parts]
+) -> list[FlowRunState]:
     """List all that has happened to a flow run, from its beginning on."""
     return await parts.database.read(lambda c: in_database.states(c, run_id))
 
 
 @get("/api/flow-runs/{run_id:str}/wait", needs="read")
 async def wait_for_flow_run(
-    run_id: str, parts: Parts, seconds: float = 30.0, known: _State = None
+    run_id: FromPath[str],
+    parts: NamedDependency[Parts],
+    seconds: FromQuery[float] = 30.0,
+    known: _State = None,
 ) -> FlowRun:
     """Answer as soon as the flow run's state is no longer `state`, or the time is up."""
     return await flow_runs.wait(parts, run_id, known, seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from litestar import MediaType, Response, get
+from litestar.di import NamedDependency
 from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy import Connection, func, select, text
 
@@ -20,14 +21,14 @@ async def health() -> str:
 
 
 @get("/ready", needs="open", media_type=MediaType.TEXT, include_in_schema=False)
-async def ready(parts: Parts) -> str:
+async def ready(parts: NamedDependency[Parts]) -> str:
     """Say that the server can serve: the database answers."""
     await parts.database.read(_ask)
     return "ready"
 
 
 @get("/metrics", needs="read", include_in_schema=False)
-async def metrics(parts: Parts) -> Response[bytes]:
+async def metrics(parts: NamedDependency[Parts]) -> Response[bytes]:
     """Tell Prometheus how the server is."""
     counts = await parts.database.read(_count)
     told = parts.metrics
@@ -39,7 +40,7 @@ async def metrics(parts: Parts) -> Response[bytes]:
 
 
 @get("/api/server", needs="open")
-async def server(parts: Parts) -> ServerInfo:
+async def server(parts: NamedDependency[Parts]) -> ServerInfo:
     """Say which server this is, and whether it asks for keys."""
     return ServerInfo(
         version=__version__,
@@ -54,7 +55,9 @@ def _ask(connection: Connection) -> None:
 
 
 def _count(connection: Connection) -> dict[str, int]:
-    rows = connection.execute(select(flow_runs.c.state, func.count().label("total")).group_by(flow_runs.c.state))
+    rows = connection.execute(
+        select(flow_runs.c.state, func.count().label("total")).group_by(flow_runs.c.state)
+    )
     return {row.state: row.total for row in rows}
 
 

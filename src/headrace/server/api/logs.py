@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from litestar import get
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery
 
 from headrace.server.db.logs import LogFilter
 from headrace.server.paging import check_limit
@@ -15,13 +17,13 @@ _DEFAULT, _MOST = 1_000, 10_000
 
 @get("/api/flow-runs/{run_id:str}/logs", needs="read")
 async def read_logs(
-    run_id: str,
-    parts: Parts,
-    after: str | None = None,
-    limit: int = _DEFAULT,
-    level: int | None = None,
-    task: str | None = None,
-    wait: float = 0.0,
+    run_id: FromPath[str],
+    parts: NamedDependency[Parts],
+    after: FromQuery[str | None] = None,
+    limit: FromQuery[int] = _DEFAULT,
+    level: FromQuery[int | None] = None,
+    task: FromQuery[str | None] = None,
+    wait: FromQuery[float] = 0.0,
 ) -> LogPage:
     """Read log lines on from where the page before ended; wait for more, for so many seconds."""
     check_limit(limit, _MOST)

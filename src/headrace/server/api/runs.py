@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Request, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
 
 from headrace.core.now import now
 from headrace.server.callers import Caller
@@ -16,7 +18,12 @@ from headrace.wire.events import EventAnswer
 
 
 @post("/api/runs/{run_id:str}/activate", needs="run", status_code=200)
-async def activate(run_id: str, data: Activate, parts: Parts, caller: Caller) -> Activated:
+async def activate(
+    run_id: FromPath[str],
+    data: JSONBody[Activate],
+    parts: NamedDependency[Parts],
+    caller: NamedDependency[Caller],
+) -> Activated:
     """Let a process begin, if it is the first of the run's latest attempt."""
     processes.check_attempt(data.attempt, caller.attempt)
     activated = await parts.database.write(
@@ -28,7 +35,10 @@ async def activate(run_id: str, data: Activate, parts: Parts, caller: Caller) ->
 
 @post("/api/runs/{run_id:str}/events", needs="run", status_code=200)
 async def events(
-    run_id: str, request: Request[Any, Any, Any], parts: Parts, caller: Caller
+    run_id: FromPath[str],
+    request: Request[Any, Any, Any],
+    parts: NamedDependency[Parts],
+    caller: NamedDependency[Caller],
 ) -> EventAnswer:
     """Store events of a run, each once and in order; renew its lease; give orders."""
     # Read here, as the parameter `data` would be decoded by way of slower parts.
@@ -39,7 +49,9 @@ async def events(
 
 
 @post("/api/runs/{run_id:str}/deploying", needs="agent", status_code=200)
-async def deploying(run_id: str, data: Deploying, parts: Parts) -> EventAnswer:
+async def deploying(
+    run_id: FromPath[str], data: JSONBody[Deploying], parts: NamedDependency[Parts]
+) -> EventAnswer:
     """Renew the claim of an agent whose deployment goes on."""
     answer = await parts.database.write(
         lambda connection: processes.deploying(connection, run_id, data, parts.policy, now())
@@ -49,7 +61,12 @@ async def deploying(run_id: str, data: Deploying, parts: Parts) -> EventAnswer:
 
 
 @post("/api/runs/{run_id:str}/exited", needs="run", status_code=204)
-async def exited(run_id: str, data: Exited, parts: Parts, caller: Caller) -> None:
+async def exited(
+    run_id: FromPath[str],
+    data: JSONBody[Exited],
+    parts: NamedDependency[Parts],
+    caller: NamedDependency[Caller],
+) -> None:
     """Take the word of whoever saw the process of an attempt end."""
     processes.check_attempt(data.attempt, caller.attempt)
     who = "runner" if caller.scope == "run" else None

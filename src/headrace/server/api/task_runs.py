@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 from litestar import get
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, QueryParameter
 
 from headrace.core.now import now
 from headrace.server.db import task_counts, task_runs
@@ -19,12 +20,12 @@ _ONE = f"{_OF_RUN}/{{slug:str}}/{{map_index:int}}"
 
 @get(_OF_RUN, needs="read")
 async def list_task_runs(
-    run_id: str,
-    parts: Parts,
-    with_state: Annotated[str | None, Parameter(query="state")] = None,
-    slug: str | None = None,
-    limit: int = DEFAULT_LIMIT,
-    after: str | None = None,
+    run_id: FromPath[str],
+    parts: NamedDependency[Parts],
+    with_state: Annotated[str | None, QueryParameter(name="state")] = None,
+    slug: FromQuery[str | None] = None,
+    limit: FromQuery[int] = DEFAULT_LIMIT,
+    after: FromQuery[str | None] = None,
 ) -> TaskRunPage:
     """List task runs in the order of slugs and map indexes, and why they wait."""
     check_limit(limit)
@@ -42,20 +43,28 @@ async def list_task_runs(
 
 
 @get(f"{_OF_RUN}/counts", needs="read")
-async def count_task_runs(run_id: str, parts: Parts) -> TaskRunCounts:
+async def count_task_runs(run_id: FromPath[str], parts: NamedDependency[Parts]) -> TaskRunCounts:
     """Count task runs by their states."""
     return await parts.database.read(lambda c: task_counts.counts(c, run_id))
 
 
 @get(_ONE, needs="read")
-async def get_task_run(run_id: str, slug: str, map_index: int, parts: Parts) -> TaskRun:
+async def get_task_run(
+    run_id: FromPath[str],
+    slug: FromPath[str],
+    map_index: FromPath[int],
+    parts: NamedDependency[Parts],
+) -> TaskRun:
     """Look at a task run, and why it waits."""
     return await parts.database.read(lambda c: task_runs.get(c, run_id, slug, map_index, now()))
 
 
 @get(f"{_ONE}/states", needs="read")
 async def list_task_run_states(
-    run_id: str, slug: str, map_index: int, parts: Parts
+    run_id: FromPath[str],
+    slug: FromPath[str],
+    map_index: FromPath[int],
+    parts: NamedDependency[Parts],
 ) -> list[TaskRunState]:
     """List all that has happened to a task run, from its beginning on."""
     return await parts.database.read(lambda c: task_runs.states(c, run_id, slug, map_index))
