@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import import_module
 from typing import Any, Protocol
 
-from litestar import Litestar, Router
+from litestar import Litestar, Request, Router
 from litestar.datastructures import MutableScopeHeaders, State
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
@@ -174,8 +174,9 @@ async def _stop(tasks: list[asyncio.Task[None]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _parts(state: State) -> Parts:
-    parts: Parts = state.parts
+def _parts(request: Request[Any, Any, Any]) -> Parts:
+    # Asking for `state` itself would copy it for each request.
+    parts: Parts = request.app.state.parts
     return parts
 
 

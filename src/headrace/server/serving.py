@@ -6,6 +6,7 @@ import asyncio
 import errno
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ from headrace.server.settings import ServerSettings
 _GRACE = 1
 #: For how many seconds an idle connection is kept: longer than clients keep theirs.
 _KEEP_ALIVE = 75
+#: For how many seconds one thread may keep the others from running Python code.
+_SWITCH = 0.001
 #: How many connections may wait to be accepted: hundreds of agents may come back at once.
 _BACKLOG = 2048
 
@@ -37,9 +40,13 @@ def serve(settings: ServerSettings, ready: Callable[[str, Parts], None]) -> None
         ServerError: If it cannot listen at its address, or must not.
         DatabaseError: If the database cannot be used.
     """
-    with bind(settings.host, settings.port) as listener:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_serve(settings, listener, ready))
+    # The writer's thread is not to keep the event loop waiting while it puts statements together.
+    sys.setswitchinterval(_SWITCH)
+    with (
+        bind(settings.host, settings.port) as listener,
+        asyncio.Runner(loop_factory=_loop_factory()) as runner,
+    ):
+        runner.run(_serve(settings, listener, ready))
 
 
 def bind(host: str, port: int) -> socket.socket:

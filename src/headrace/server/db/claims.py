@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, bindparam, insert, select, text
 
 from headrace.server.db import ownership
 from headrace.server.db.columns import from_json
@@ -70,8 +70,16 @@ _DUE = (
     .join(flows, flows.c.id == flow_runs.c.flow_id)
     .join(projects, projects.c.id == flows.c.project_id)
     # The index is used only if the query says literally what the index is restricted to.
-    .where(text("flow_runs.phase = 'scheduled'"), flow_runs.c.pausing.is_(None))
+    .where(
+        text("flow_runs.phase = 'scheduled'"),
+        flow_runs.c.pausing.is_(None),
+        flow_runs.c.labels == bindparam("its_labels"),
+        flow_runs.c.kind == bindparam("its_kind"),
+        flow_runs.c.priority == bindparam("its_priority"),
+        flow_runs.c.start_time <= bindparam("until"),
+    )
     .order_by(flow_runs.c.start_time)
+    .limit(bindparam("most"))
     .with_for_update(of=flow_runs, skip_locked=True)
 )
 
@@ -160,14 +168,14 @@ def claim(
 
 
 def _due(connection: Connection, group: _Group, until: float, most: int) -> Sequence[Any]:
-    return connection.execute(
-        _DUE.where(
-            flow_runs.c.labels == group.stored_labels,
-            flow_runs.c.kind == group.kind,
-            flow_runs.c.priority == group.priority,
-            flow_runs.c.start_time <= until,
-        ).limit(most)
-    ).all()
+    values = {
+        "its_labels": group.stored_labels,
+        "its_kind": group.kind,
+        "its_priority": group.priority,
+        "until": until,
+        "most": most,
+    }
+    return connection.execute(_DUE, values).all()
 
 
 def _due_of(row: Any) -> Due:

@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from headrace.server.db import ownership
 from headrace.server.db.ownership import Change
@@ -14,6 +14,14 @@ from headrace.server.db.schema import flow_runs
 from headrace.server.rules import ownership as rules
 from headrace.server.rules.ownership import Granted, Phase, Policy
 
+_CHOICE = select(
+    flow_runs.c.id,
+    flow_runs.c.phase,
+    flow_runs.c.agent,
+    flow_runs.c.lease_until,
+    flow_runs.c.cancelling,
+    flow_runs.c.pausing,
+).where(flow_runs.c.id.in_(bindparam("ids", expanding=True)))
 #: How many ids one query is given at most.
 _AT_ONCE = 1000
 
@@ -84,16 +92,7 @@ def give_back(
 def _rows(connection: Connection, run_ids: Sequence[str]) -> dict[str, Any]:
     rows: dict[str, Any] = {}
     for start in range(0, len(run_ids), _AT_ONCE):
-        found = connection.execute(
-            select(
-                flow_runs.c.id,
-                flow_runs.c.phase,
-                flow_runs.c.agent,
-                flow_runs.c.lease_until,
-                flow_runs.c.cancelling,
-                flow_runs.c.pausing,
-            ).where(flow_runs.c.id.in_(run_ids[start : start + _AT_ONCE]))
-        )
+        found = connection.execute(_CHOICE, {"ids": run_ids[start : start + _AT_ONCE]})
         rows.update((row.id, row) for row in found)
     return rows
 

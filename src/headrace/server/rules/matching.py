@@ -62,20 +62,21 @@ def assign(runs: Sequence[Due], offers: Sequence[Offer], now: float) -> list[lis
         For each offer the keys of the runs that the agent gets, in their order.
     """
     given: list[list[int]] = [[] for _ in offers]
-    open_places = [place for place, offer in enumerate(offers) if offer.most > 0]
+    # Many runs have the same labels, so who fits them is found out once.
+    fitting: dict[tuple[frozenset[str], str], list[int]] = {}
     for run in sorted(runs, key=lambda run: (-run.priority, run.start_time, run.key)):
-        fewest: int | None = None
-        for place in open_places:
-            offer = offers[place]
-            if run.start_time > now + offer.ahead or not fits(run.labels, run.kind, offer):
-                continue
-            if fewest is None or len(given[place]) < len(given[fewest]):
-                fewest = place
-        if fewest is None:
-            continue
-        given[fewest].append(run.key)
-        if len(given[fewest]) >= offers[fewest].most:
-            open_places.remove(fewest)
-            if not open_places:
-                break
+        needed = (run.labels, run.kind)
+        if (places := fitting.get(needed)) is None:
+            places = fitting[needed] = [
+                place for place, offer in enumerate(offers) if fits(*needed, offer)
+            ]
+        open_places = [
+            place
+            for place in places
+            if len(given[place]) < offers[place].most
+            and run.start_time <= now + offers[place].ahead
+        ]
+        if open_places:
+            # Of several that have the fewest, `min` takes the first.
+            given[min(open_places, key=lambda place: len(given[place]))].append(run.key)
     return given
