@@ -97,8 +97,6 @@ class Local(Storage):
                 f"{self.path} holds one flow already, and a pickle holds one only. Give the flow "
                 f"{flow.name!r} a storage of its own, or leave out `path`."
             )
-        self.flows[flow.name] = location
-        self.hashes[flow.name] = mark
         # The same flow is not written again: what a run may be reading stays as it is.
         if _mark_of(location) != mark:
             data = flow_to_bytes_pickle(flow)
@@ -109,6 +107,7 @@ class Local(Storage):
                 raise StorageError(
                     f"The flow {flow.name!r} cannot be written to {location}: {error.strerror}."
                 ) from error
+        self.hashes[flow.name] = mark
         return self._keep(flow, location)
 
     def get_flow(self, flow_name: str) -> Flow:
