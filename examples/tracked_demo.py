@@ -221,7 +221,8 @@ def run(console: Console, file: Path, parameters: Mapping[str, object], *, keep:
 
 
 def _say_how_to_stop(console: Console, parts: Session) -> None:
-    pids = " ".join(str(process.pid) for process in parts.processes.values())
+    # The server, the agent, and the agent's fork server, which would wait a while for another agent.
+    pids = " ".join(map(str, sorted(processes_of(parts.home))))
     console.print("\n[bold]Server and agent go on[/]\n")
     console.print(f"  address    {parts.url}")
     console.print(f"  home       {parts.home}", soft_wrap=True)

@@ -153,6 +153,14 @@ class Place:
             assert time.monotonic() < until, f"there is no line {text!r}:\n{said}"
             time.sleep(0.05)
 
+    def wait_until_doubled(self, run: str) -> None:
+        """Wait until the server has it that all that `hold` waits for has succeeded."""
+        until = time.monotonic() + 30
+        command = ("task-run", "list", run, "--state", "Success", "--task", "double-1")
+        while len(children := self.ask(*command)) < 3:
+            assert time.monotonic() < until, children
+            time.sleep(0.05)
+
     @contextmanager
     def another_agent(self, folder: Path) -> Iterator[RunningAgent]:
         """Run an agent with the same labels and a home of its own, as if on another machine."""
