@@ -93,6 +93,14 @@ class ForkClient:
                     self._drop()
             return []
 
+    def retire(self) -> None:
+        """Have the fork server, if there is one, end with its last child."""
+        with self._lock:
+            connection = self._connection or self._find()
+            self._connection = None
+            if connection is not None:
+                connection.retire()
+
     def close(self) -> None:
         """Hang up; the fork server stays for as long as it has children."""
         with self._lock:

@@ -19,6 +19,7 @@ _COMMANDS = {
     "run": "headrace.cli.commands.run",
     "register": "headrace.cli.commands.register",
     "preflight": "headrace.cli.commands.preflight",
+    "dev": "headrace.cli.commands.dev",
     "project": "headrace.cli.commands.project",
     "flow": "headrace.cli.commands.flow",
     "flow-run": "headrace.cli.commands.flow_run",

@@ -1,0 +1,170 @@
+"""`headrace dev`: server, agent and registration of one's own flows, in one terminal."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import ExitStack, suppress
+from typing import IO, Any, Self
+
+import click
+
+from headrace.cli.exit_codes import FAILED, SUCCESS
+
+#: How many seconds a server may take to start.
+_START_SECONDS = 60.0
+#: How many seconds a part has to end, once it was asked to.
+_END_SECONDS = 15.0
+
+_HELP = """\
+Serve, run an agent, and register the flows in FILE whenever it changes: all in one terminal.
+
+Ctrl-C ends all of it. Runs that are not over go on when it is started again.
+
+\b
+Examples:
+  headrace dev etl.py
+  headrace dev flows/ --project etl --port 4300
+  headrace run --project dev --name etl --watch    # in another terminal
+"""
+
+
+@click.command("dev", help=_HELP)
+@click.argument("paths", nargs=-1, required=True, metavar="FILE...")
+@click.option("--project", default="dev", show_default=True, help="The project to register in.")
+@click.option("--port", type=int, default=4200, show_default=True, help="The server's port.")
+@click.option("--database-url", metavar="URL", help="The server's database; see `headrace server`.")
+@click.option(
+    "-l", "--label", "labels", multiple=True, help="A label of the agent, besides this machine's."
+)
+@click.option("--prefect1", is_flag=True, help="The files were written for Prefect 1.")
+def command(
+    paths: tuple[str, ...],
+    project: str,
+    port: int,
+    database_url: str | None,
+    labels: tuple[str, ...],
+    prefect1: bool,
+) -> int:
+    """Serve, run an agent, and register flows whenever they change."""
+    for path in paths:
+        if not os.path.exists(path):
+            raise click.ClickException(f"There is no file or folder {path}.")
+    url = f"http://127.0.0.1:{port}"
+    parts = _Parts({**os.environ, "HEADRACE_API_URL": url, "PYTHONUNBUFFERED": "1"})
+    with parts:
+        database = ["--database-url", database_url] if database_url else []
+        server = parts.start("server", "server", "start", "--port", str(port), *database)
+        if not _answers(url, server, parts):
+            return FAILED
+        agent = [word for label in labels for word in ("--label", label)]
+        parts.start("agent", "agent", "local", "start", "--name", "dev", *agent)
+        files = [word for path in paths for word in ("--path", path)]
+        old = ["--prefect1"] if prefect1 else []
+        register = ["register", "--project", project, "--create-project", "--watch", *files, *old]
+        parts.start("flows", *register)
+        return parts.wait()
+
+
+def _answers(url: str, server: subprocess.Popen[str], parts: _Parts) -> bool:
+    from headrace.client import Client
+    from headrace.core.errors import ServerFailed, ServerUnreachable
+
+    client = Client(url, retries=False)
+    until = time.monotonic() + _START_SECONDS
+    while server.poll() is None and not parts.is_stopping and time.monotonic() < until:
+        with suppress(ServerUnreachable, ServerFailed):
+            client.server()
+            # Another server may hold the port; ours has then ended, or is about to.
+            time.sleep(0.1)
+            return server.poll() is None
+        time.sleep(0.05)
+    return False
+
+
+class _Parts:
+    """The processes, and what they say."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._environment = environment
+        self._running: dict[str, subprocess.Popen[str]] = {}
+        self._stop = threading.Event()
+        self._undo = ExitStack()
+
+    @property
+    def is_stopping(self) -> bool:
+        return self._stop.is_set()
+
+    def __enter__(self) -> Self:
+        def stop(_number: int, _frame: Any) -> None:
+            self._stop.set()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._undo.callback(signal.signal, number, signal.signal(number, stop))
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        """End everything, the server last: the others still have something to tell it."""
+        for name in ("flows", "agent", "runs", "server"):
+            if name == "runs":
+                _end_runs()
+            elif (process := self._running.get(name)) is not None:
+                _end(process)
+        self._undo.close()
+
+    def start(self, name: str, *arguments: str) -> subprocess.Popen[str]:
+        """Start a part, whose lines are shown behind its name."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "headrace.cli", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env=self._environment,
+            # Ctrl-C reaches this process alone, which ends the others in order.
+            start_new_session=True,
+        )
+        assert process.stdout is not None
+        threading.Thread(target=_show, args=[name, process.stdout], daemon=True).start()
+        self._running[name] = process
+        return process
+
+    def wait(self) -> int:
+        """Wait for Ctrl-C; or until a part ends by itself, which it should not."""
+        while not self._stop.wait(0.2):
+            for name, process in self._running.items():
+                if process.poll() is not None:
+                    click.echo(f"The {name} process has ended: exit code {process.returncode}.")
+                    return FAILED
+        click.echo("Ending everything.")
+        return SUCCESS
+
+
+def _show(name: str, stream: IO[str]) -> None:
+    with stream:
+        for line in stream:
+            click.echo(f"{click.style(f'{name:>6}', fg='cyan')} {line.rstrip()}")
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    if process.poll() is None:
+        process.terminate()
+    try:
+        process.wait(_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _end_runs() -> None:
+    """End the agent's runs and its fork server: nothing is left in the background."""
+    from headrace.agents.local import end_all
+    from headrace.config import config
+
+    if left := end_all(config.home_dir, "dev", _END_SECONDS):
+        click.echo(f"{left} runs have not ended in time.")
