@@ -177,6 +177,10 @@ class Process(Supervisor):
         self.close()
         return state
 
+    def desert(self) -> None:
+        """Go away without a word."""
+        self._sock.shutdown(socket.SHUT_RDWR)
+
     def __enter__(self) -> Self:
         return self
 

@@ -28,6 +28,7 @@ ATTRIBUTES = (
     "task_full_name",
     "task_slug",
     "task_run_id",
+    "map_index",
 )
 
 _lock = Lock()

@@ -111,15 +111,24 @@ class DirectoryStore:
         return name
 
     def read_value(self, location: str) -> bytes:
-        """Return the bytes of a value's file.
+        """Return the bytes of a value's file, or of a part of a worker's (`name:start:length`).
 
         Raises:
-            ResultNotFound: If there is no such file.
+            ResultNotFound: If there is no such file, or it is too short.
         """
+        name, _, part = os.path.basename(location).partition(":")
         try:
-            return (self._folder / os.path.basename(location)).read_bytes()
+            if not part:
+                return (self._folder / name).read_bytes()
+            start, _, length = part.partition(":")
+            with open(self._folder / name, "rb") as file:
+                file.seek(int(start))
+                data = file.read(int(length))
         except OSError as error:
             raise ResultNotFound(f"The checkpoint {location} cannot be read: {error}.") from error
+        if len(data) < int(length):
+            raise ResultNotFound(f"The checkpoint {location} is cut off.")
+        return data
 
     def segments(self) -> Iterator[tuple[int, bytes]]:
         """Yield the attempt and the bytes of each segment, by attempt."""
@@ -211,7 +220,7 @@ class Checkpoints:
 
     def __init__(self, store: Store, attempt: int) -> None:
         self.store = store
-        self._attempt = attempt
+        self.attempt = attempt
         self._waiting: deque[Record] = deque()
         self._begun = False
         self._lock = Lock()
@@ -246,7 +255,7 @@ class Checkpoints:
     def read(self) -> Iterator[tuple[int, Record]]:
         """Yield what the attempts before have recorded, each record with its attempt, in order."""
         for attempt, data in self.store.segments():
-            if attempt < self._attempt:
+            if attempt < self.attempt:
                 for record in decode(data):
                     yield attempt, record
 

@@ -9,7 +9,7 @@ retries, logs and cancellation, as if it had travelled alone.
 
 from __future__ import annotations
 
-from time import perf_counter
+from time import perf_counter, time
 from typing import TYPE_CHECKING, Any
 
 from headrace.core.context import FlowRunContext, Overlay, Scope, current
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from headrace.core.result import Result
     from headrace.core.state import Place
     from headrace.engine.task_runner import TaskRunnerHandler
+    from headrace.engine.worker_checkpoints import Place as CheckpointPlace
+    from headrace.engine.worker_checkpoints import WorkerLog
 
 
 class FromStep:
@@ -267,6 +269,26 @@ class Outcome:
         )
 
 
+class Started:
+    """A step of a chunk has begun, and goes on.
+
+    Args:
+        position: Which step.
+        since: When it began, in seconds since 1970.
+        place: Where it runs.
+    """
+
+    __slots__ = ("place", "position", "since")
+
+    def __init__(self, position: int, since: float, place: Place) -> None:
+        self.position = position
+        self.since = since
+        self.place = place
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Started, (self.position, self.since, self.place)
+
+
 class Chunk:
     """What one submission runs.
 
@@ -283,10 +305,16 @@ class Chunk:
         log_level: From which level on log lines are brought to the runner's process; None for
             chunks that run in it.
         home: The runner's process, as far as chunks may leave it.
+        checkpoints: Where the process that runs it writes checkpoints of values that stay there.
+
+    Attributes:
+        under_way: Which step is being run, and since when, in seconds since 1970; None if nobody
+            asks. It does not travel.
     """
 
     __slots__ = (
         "budget",
+        "checkpoints",
         "extra",
         "flow_result",
         "home",
@@ -297,6 +325,7 @@ class Chunk:
         "scope",
         "steps",
         "tasks",
+        "under_way",
     )
 
     def __init__(
@@ -312,6 +341,7 @@ class Chunk:
         extra: Mapping[str, Any] | None = None,
         log_level: int | None = None,
         home: Place | None = None,
+        checkpoints: CheckpointPlace | None = None,
     ) -> None:
         self.key = key
         self.scope = scope
@@ -324,6 +354,8 @@ class Chunk:
         self.extra = extra
         self.log_level = log_level
         self.home = home
+        self.checkpoints = checkpoints
+        self.under_way: tuple[int, float] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         fields = (
@@ -338,6 +370,7 @@ class Chunk:
             self.extra,
             self.log_level,
             self.home,
+            self.checkpoints,
         )
         return _arrived, (preparation(), fields)
 
@@ -375,6 +408,12 @@ def run_chunk(
     scope: Scope = chunk.scope if chunk.extra is None else Overlay(chunk.scope, dict(chunk.extra))
     token = current.set(scope)
     begun = before = perf_counter()
+    is_watched = chunk.under_way is not None
+    log: WorkerLog | None = None
+    if chunk.checkpoints is not None and keeps is not None:
+        from headrace.engine.worker_checkpoints import log_at
+
+        log = log_at(chunk.checkpoints)
     try:
         for position, step in enumerate(chunk.steps):
             if position and (
@@ -384,6 +423,8 @@ def run_chunk(
                 break
             if step.after and not all(simply_succeeded(states[above]) for above in step.after):
                 continue
+            if is_watched:
+                chunk.under_way = position, time()
             state = _run_step(chunk, step, scope, states, held)
             states[position] = state
             length, lengths = measure(step.measure, step.child, state)
@@ -397,6 +438,9 @@ def run_chunk(
                 and keeps(state.result)
             ):
                 kept[position] = state.result
+                task = chunk.tasks[step.task].value
+                if log is not None and state.stored is None and task.checkpoint is not False:
+                    outcome.location = log.write(state.result)
                 outcome.state = without_value(state)
                 outcome.kept = True
             report(outcome)

@@ -18,7 +18,7 @@ from headrace.core.errors import ExecutionLost, SerializationError, ValueLost
 from headrace.core.now import timestamp
 from headrace.core.parameter import Parameter
 from headrace.core.states import Cancelled, Failed, State
-from headrace.engine.chunk import Chunk, Outcome, run_chunk
+from headrace.engine.chunk import Chunk, Outcome, Started, run_chunk
 from headrace.engine.interrupts import told
 from headrace.engine.losses import Losses
 from headrace.engine.packing import Flight, Item, Packer
@@ -74,6 +74,8 @@ class Dispatcher:
         run.count_running = self._count_running
         if not executor.keeps_values:
             run.list_running = self._list_running
+        elif run.tracker is not None:
+            self._packer.checkpoints = run.tracker.open_worker_checkpoints()
 
     def perform(self) -> None:
         """Perform all commands, until the machine has no more."""
@@ -246,6 +248,8 @@ class Dispatcher:
                 report = unpack(part)
                 if isinstance(report, Outcome):
                     self._report(flight, report)
+                elif isinstance(report, Started):
+                    self._show(flight, report)
                 else:
                     report.replay()
             return
@@ -275,6 +279,10 @@ class Dispatcher:
             raise event.error
         else:
             self._end(flight, left, Failed(str(event.error), result=event.error))
+
+    def _show(self, flight: Flight, started: Started) -> None:
+        if self._run.tracker is not None and started.position in flight.open:
+            self._run.tracker.show(flight.items[started.position], started.since, started.place)
 
     def _report(self, flight: Flight, outcome: Outcome) -> None:
         position = outcome.position

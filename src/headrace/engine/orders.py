@@ -23,7 +23,8 @@ class Orders:
     """Keeps what the supervisor has said. Written by one thread, read by another.
 
     Args:
-        holds: Whether the run starts nothing once its lease has passed.
+        holds: Whether the run starts nothing once its lease has passed, nor before it was told of
+            one.
 
     Attributes:
         cancel: Why the run is cancelled; None if it is not.
@@ -39,8 +40,7 @@ class Orders:
         self.terminated = False
         self._holds = holds
         self._tenancy = Tenancy(holds)
-        # The supervisor has the lease before there is a runner; it says until when in its orders.
-        self._tenancy.granted(time.monotonic(), float("inf") if not holds else 30.0)
+        self._is_held = False
         self._lock = threading.Lock()
         self._interrupts = False
 
@@ -72,28 +72,31 @@ class Orders:
         return self.pause is not None or self.superseded is not None
 
     def may_start(self) -> bool:
-        """Tell whether a task may start now."""
+        """Tell whether a task may start now; a log line says why not, and when it may again."""
         if self.pause is not None or self.superseded is not None:
             return False
-        return not self._holds or self._tenancy.may_start(time.monotonic() + MARGIN_SECONDS)
-
-    def wait_to_start(self) -> bool:
-        """Wait until a task may start; tell whether one ever may."""
-        if self.may_start():
+        if not self._holds:
             return True
-        said = False
-        while not self.stops:
-            if not said:
-                said = True
-                get_logger("CloudFlowRunner").warning(
+        may = self._tenancy.may_start(time.monotonic() + MARGIN_SECONDS)
+        if may == self._is_held:
+            self._is_held = not may
+            logger = get_logger("CloudFlowRunner")
+            if may:
+                logger.info("The lease was renewed: the run goes on.")
+            else:
+                logger.warning(
                     "The lease has passed, and nobody could renew it: no task is started until the "
                     "server is heard of again (on_disconnect='hold')."
                 )
+        return may
+
+    def wait_to_start(self) -> bool:
+        """Wait until a task may start; tell whether one ever may."""
+        while not self.may_start():
+            if self.stops:
+                return False
             time.sleep(LOOK_SECONDS)
-            if self.may_start():
-                get_logger("CloudFlowRunner").info("The lease was renewed: the run goes on.")
-                return True
-        return False
+        return True
 
     # -- interrupts -----------------------------------------------------------------------------
 

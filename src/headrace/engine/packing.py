@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from headrace.core.states import State
     from headrace.engine.flow_machine import Command
     from headrace.engine.run import Run
+    from headrace.engine.worker_checkpoints import Place
 
 Item = tuple[Node, int]
 
@@ -78,6 +79,7 @@ class Packer:
             of task, as most tasks run once and the first of a kind tells of the others.
         typical: How long any run takes; None before the first was measured.
         alone: Runs that travel alone, as a chunk with them was lost.
+        checkpoints: Where workers write checkpoints of values that stay with them.
     """
 
     def __init__(self, run: Run, seconds: float, log_level: int | None = None) -> None:
@@ -90,6 +92,7 @@ class Packer:
         self.pace: dict[Any, float] = {}
         self.typical: float | None = None
         self.alone: set[Item] = set()
+        self.checkpoints: Place | None = None
         self._count = 0
         self._tasks: dict[Node, Shared] = {}
         self._constants: dict[Node, tuple[dict[str, Any], bool]] = {}
@@ -182,6 +185,7 @@ class Packer:
             run.task_runner_handlers,
             log_level=self._log_level,
             home=None if self._log_level is None else here(),
+            checkpoints=self.checkpoints,
         )
         places: dict[Item, int] = {}
         tasks: dict[Node, int] = {}

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import logging
 import pickle
+import time
 import traceback
 from collections import deque
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from headrace.config import config
 from headrace.config.logging import ContextFilter, StdoutHandler
 from headrace.core.errors import SerializationError
 from headrace.core.now import timestamp
 from headrace.core.states import Failed, State, Success
 from headrace.core.wording import repr_of
-from headrace.engine.chunk import Chunk, Outcome, run_chunk
+from headrace.engine.chunk import Chunk, Outcome, Started, run_chunk
 from headrace.engine.places import here
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from headrace.executors.base import Outlet
 
 POSITION_BYTES = 4  #: at the end of a packed outcome
+FLUSH_SECONDS = 0.02  #: how long outcomes wait at most for their checkpoints to be flushed together
+SHOWN_AFTER_SECONDS = 0.2  #: how long a run of a tracked flow lasts before it is shown as running
 MOST_LINES = 10_000  #: log lines of one chunk that come along; the rest are counted
 
 
@@ -80,16 +84,13 @@ def run_portable(
     # On a worker that is a thread of the runner's process the lines are written at home already.
     level = None if chunk.home == here() else chunk.log_level
     with _captured(level) as lines:
-        if lines is not None and outlet is not None:
-            outlet.more = lines.take
-
-        def report(outcome: Outcome) -> None:
-            if lines is not None and lines.records and outlet is not None:
-                for part in lines.take():
-                    out(part)
-            out(pack(outcome, chunk))
-
-        _, kept = run_chunk(chunk, held, keeps, stopped, report)
+        sender = _Sender(chunk, lines, out)
+        if outlet is not None:
+            outlet.more = sender.more
+            if chunk.scope.running_with_backend:
+                chunk.under_way = -1, 0.0  # somebody asks
+        _, kept = run_chunk(chunk, held, keeps, stopped, sender.report)
+        sender.end()
     if lines is not None:
         # Without an outlet the lines come first, as they were written before what is reported.
         reports = [*lines.take(), *reports]
@@ -98,6 +99,71 @@ def run_portable(
                 out(part)
             reports = []
     return reports, kept
+
+
+class _Sender:
+    """Sends what a chunk has to report, in order, and nothing that is not durable.
+
+    Args:
+        chunk: The chunk.
+        lines: The log lines that it writes; None if they need not be sent.
+        out: Takes reports.
+    """
+
+    def __init__(self, chunk: Chunk, lines: _Lines | None, out: Callable[[bytes], None]) -> None:
+        self._chunk = chunk
+        self._lines = lines
+        self._out = out
+        self._log = None
+        if chunk.checkpoints is not None:
+            from headrace.engine.worker_checkpoints import log_at
+
+            self._log = log_at(chunk.checkpoints)
+        #: Outcomes that speak of checkpoints which are not flushed yet, and what comes after them.
+        self._held: list[Outcome] = []
+        self._flushed_at = time.monotonic()
+        self._told = -1
+
+    def report(self, outcome: Outcome) -> None:
+        """Report how a step ended."""
+        log = self._log
+        if log is None or (not log.is_dirty and not self._held):
+            self._send(outcome)
+            return
+        self._held.append(outcome)
+        if time.monotonic() - self._flushed_at >= FLUSH_SECONDS:
+            self._flush()
+
+    def end(self) -> None:
+        """Report what is left."""
+        self._chunk.under_way = None
+        self._flush()
+
+    def more(self) -> list[bytes]:
+        """Return what else is to be sent now. Called from another thread."""
+        parts = [] if self._lines is None else self._lines.take()
+        under_way = self._chunk.under_way
+        if under_way is not None and under_way[0] > self._told:
+            position, since = under_way
+            if time.time() - since >= SHOWN_AFTER_SECONDS:
+                self._told = position
+                parts.append(pickle.dumps(Started(position, since, here())))
+        return parts
+
+    def _flush(self) -> None:
+        held, self._held = self._held, []
+        if held and self._log is not None:
+            self._log.sync()
+        self._flushed_at = time.monotonic()
+        for outcome in held:
+            self._send(outcome)
+
+    def _send(self, outcome: Outcome) -> None:
+        lines = self._lines
+        if lines is not None and lines.records:
+            for part in lines.take():
+                self._out(part)
+        self._out(pack(outcome, self._chunk))
 
 
 def pack(outcome: Outcome, chunk: Chunk) -> bytes:
@@ -223,12 +289,15 @@ def _captured(level: int | None) -> Iterator[_Lines | None]:
         _capture = _Capture()
         # What the context says of the run is known here only, so the records take it along.
         _capture.addFilter(ContextFilter())
-        logger = logging.getLogger("headrace")
-        for handler in list(logger.handlers):
-            if isinstance(handler, StdoutHandler):
-                logger.removeHandler(handler)  # the runner's process will write the lines
-        logger.addHandler(_capture)
-        logger.propagate = False
+        for name in ("headrace", *config.logging.extra_loggers):
+            logger = logging.getLogger(name)
+            for handler in list(logger.handlers):
+                if isinstance(handler, StdoutHandler):
+                    logger.removeHandler(handler)  # the runner's process will write the lines
+            logger.addHandler(_capture)
+            logger.propagate = False
+            if name != "headrace" and logger.level == logging.NOTSET:
+                logger.setLevel(config.logging.level)
     logging.getLogger("headrace").setLevel(level)
     lines = _Lines()
     token = _lines.set(lines)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from headrace.engine.plan import Node
     from headrace.engine.resumption import Resumption
     from headrace.engine.run import Run
+    from headrace.engine.worker_checkpoints import Place as CheckpointPlace
     from headrace.wire.events import Event
 
 Item = tuple["Node", int]
@@ -307,6 +308,17 @@ class Recorder:
                 event.place,
             )
         )
+
+    def open_worker_checkpoints(self) -> CheckpointPlace | None:
+        """Return where workers write checkpoints of values that stay with them; None for nowhere."""
+        if self._checkpoints is None or self._checkpoints.store.directory is None:
+            return None
+        from headrace.engine.worker_checkpoints import open_place
+
+        try:
+            return open_place(self._checkpoints.store.directory, self._checkpoints.attempt)
+        except OSError:
+            return None  # the checkpoints themselves will say that they cannot be written
 
     def _is_volatile(self, node: Node, child: int, outcome: Outcome | None) -> None:
         """Take note that no later attempt can read what a task returned."""

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from headrace.core.state import Place
     from headrace.core.states import State
     from headrace.core.task import Task
     from headrace.engine.chunk import Outcome
     from headrace.engine.plan import Node
     from headrace.engine.run import Run
+    from headrace.engine.worker_checkpoints import Place as CheckpointPlace
 
 
 class Tracker(Protocol):
@@ -53,3 +55,9 @@ class Tracker(Protocol):
 
     def reported(self, node: Node, outcome: Outcome) -> None:
         """Take note of what a worker says of a run, before `changed` is told of its state."""
+
+    def show(self, item: tuple[Node, int], since: float, place: Place | None = None) -> None:
+        """Take note that a run is under way on a worker, and has been for a while."""
+
+    def open_worker_checkpoints(self) -> CheckpointPlace | None:
+        """Return where workers write checkpoints of values that stay with them; None for nowhere."""
