@@ -63,5 +63,7 @@ def put_latest(connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
         from headrace.server.db.postgres import copy_rows
 
         connection.exec_driver_sql(_MAKE_NEWS)
+        # An earlier call in the same transaction has left its rows.
+        connection.exec_driver_sql("DELETE FROM news")
         copy_rows(connection, "news", LATEST_COLUMNS, rows)
         connection.exec_driver_sql(_TAKE_NEWS)

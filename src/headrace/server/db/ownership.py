@@ -113,9 +113,8 @@ def record_of(row: Any, policy: Policy) -> Record:
         state_since=row.state_since,
         started=row.started,
         own=Ownership(
-            policy=Policy(
-                lease=policy.lease,
-                claim=policy.claim,
+            policy=replace(
+                policy,
                 lost_after=datetime.timedelta(seconds=row.lost_after),
                 hold_on_disconnect=row.on_disconnect == "hold",
                 max_recoveries=row.max_recoveries,
