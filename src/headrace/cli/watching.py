@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from headrace.wire.flow_runs import FlowRun, FlowRunState, Waiting
     from headrace.wire.logs import Log
 
-#: How often, in seconds, a run that does not move is asked why.
+#: How long, in seconds, a run may stay in a state before it is said why; and then is asked again.
+_SOON = 1.5
 _ASKED_EVERY = 5.0
 _CODES = {"Success": SUCCESS, "Failed": FAILED, "Cancelled": INTERRUPTED}
 _VERDICTS = {"Success": "succeeded", "Failed": "failed", "Cancelled": "was cancelled"}
@@ -94,6 +95,7 @@ class _Watcher:
         run = self._client.get_flow_run(self._id)
         shown = 0
         said: Waiting | None = None
+        stayed = ""
         while True:
             if run.is_finished:
                 self._logs.join()  # the last word is the last state's
@@ -104,12 +106,14 @@ class _Watcher:
             if run.is_finished:
                 self._events.put(None)
                 return
+            seconds = _SOON if run.state != stayed else _ASKED_EVERY
+            stayed = run.state
+            run = patiently(partial(self._client.next_flow_run_state, self._id, run.state, seconds))
             # A run that goes on says so by its log lines.
-            if run.waiting is not None and run.waiting != said and run.state != "Running":
+            stuck = run.state == stayed and run.state != "Running"
+            if stuck and run.waiting is not None and run.waiting != said:
                 said = run.waiting
                 self._events.put(partial(self._show.waiting, said))
-            wait = partial(self._client.next_flow_run_state, self._id, run.state, _ASKED_EVERY)
-            run = patiently(wait)
 
 
 class _Show:

@@ -46,7 +46,8 @@ HeadraceError
 ├── CompatError                        flow files written for another library cannot be run
 │   ├── PrefectInstalledError (ImportError)  a package named `prefect` is installed
 │   ├── NotOfferedError (ImportError)  a module, or a name in one, that Headrace does not offer
-│   └── AttributeNotOfferedError (AttributeError)  the same, asked for as an attribute
+│   ├── AttributeNotOfferedError (AttributeError)  the same, asked for as an attribute
+│   └── CallNotOfferedError (NotImplementedError)  a call that there is nothing for
 ├── ClientError (RuntimeError)         a server cannot do what it was asked to, or is not reached
 │   ├── ServerUnreachable (ConnectionError)  nothing answers, or not to the end
 │   │   └── ServerFailed               the server has failed, or is too busy
@@ -337,6 +338,10 @@ class NotOfferedError(CompatError, ImportError):
 
 class AttributeNotOfferedError(CompatError, AttributeError):
     """A name that existed in a module of another library is not offered."""
+
+
+class CallNotOfferedError(CompatError, NotImplementedError):
+    """A call that another library could do, with arguments for which Headrace has nothing."""
 
 
 class ClientError(HeadraceError, RuntimeError):

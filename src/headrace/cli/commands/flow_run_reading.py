@@ -8,6 +8,7 @@ from headrace.cli.flow_run_page import print_flow_run
 from headrace.cli.log_text import line_of
 from headrace.cli.output import json_option, print_json, print_json_line, print_table
 from headrace.cli.remote import find_flow_run, project_option, the_client
+from headrace.cli.state_names import FLOW_RUN_STATES, parse_states
 from headrace.cli.wording import moment, took
 
 #: The names of levels that `--level` takes, and their numbers.
@@ -17,16 +18,17 @@ _LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
 @click.command("list")
 @project_option
 @click.option("--flow", metavar="NAME", help="Only runs of flows of this name.")
-@click.option("--state", metavar="STATE", help="Only runs in this state, such as Running.")
+@click.option(
+    "--state", metavar="STATE", help="Only runs in this state: running, or failed,cancelled."
+)
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many.")
 @json_option
 def list_flow_runs(
     project: str | None, flow: str | None, state: str | None, limit: int, as_json: bool
 ) -> None:
     """List the newest flow runs."""
-    runs = the_client().flow_runs(
-        project_name=project, flow_name=flow, state=state.title() if state else None, limit=limit
-    )
+    states = parse_states(state, lambda: FLOW_RUN_STATES)
+    runs = the_client().flow_runs(project_name=project, flow_name=flow, state=states, limit=limit)
     if as_json:
         print_json(runs)
         return

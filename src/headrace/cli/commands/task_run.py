@@ -9,6 +9,7 @@ import click
 from headrace.cli.flow_run_page import waiting_lines
 from headrace.cli.output import json_option, print_fields, print_json, print_table
 from headrace.cli.remote import find_flow_run, the_client
+from headrace.cli.state_names import parse_states, task_run_states
 from headrace.cli.task_names import name_of, parse_task_run
 from headrace.cli.wording import moment, style_of, took
 
@@ -31,7 +32,9 @@ def command() -> None:
 
 @command.command("list")
 @click.argument("run")
-@click.option("--state", metavar="STATE", help="Only those in this state, such as Failed.")
+@click.option(
+    "--state", metavar="STATE", help="Only those in this state: failed, or pending,retrying."
+)
 @click.option("--task", metavar="SLUG", help="Only those of this task, such as load-1.")
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many.")
 @json_option
@@ -39,9 +42,10 @@ def list_task_runs(
     run: str, state: str | None, task: str | None, limit: int, as_json: bool
 ) -> None:
     """List the task runs of a RUN."""
+    states = parse_states(state, task_run_states)
     client = the_client()
     found = find_flow_run(client, run)
-    runs = list(islice(client.task_runs(found.id, state=state, slug=task), limit + 1))
+    runs = list(islice(client.task_runs(found.id, state=states, slug=task), limit + 1))
     more, runs = len(runs) > limit, runs[:limit]
     if as_json:
         print_json(runs)

@@ -181,7 +181,7 @@ class Client:
             The state that it has now.
 
         Raises:
-            NotOfferedError: For all other states: only the run itself says those.
+            CallNotOfferedError: For all other states: only the run itself says those.
         """
         client, why = self._client, state.message
         if isinstance(state, Cancelled):
@@ -233,7 +233,7 @@ class Client:
         """Write log lines of the flow run that this is called in.
 
         Raises:
-            NotOfferedError: If a line is of another flow run: each writes its own.
+            CallNotOfferedError: If a line is of another flow run: each writes its own.
         """
         mine = context.get("flow_run_id")
         for line in logs:
@@ -251,7 +251,7 @@ class Client:
         """Refuse a query, and say what to ask instead.
 
         Raises:
-            NotOfferedError: Always.
+            CallNotOfferedError: Always.
         """
         text = str(query)
         names = [name for name in _CALLS if re.search(rf"\b{name}\b", text)]
@@ -259,7 +259,7 @@ class Client:
         raise not_in_rest(
             "Client.graphql",
             f"The server has a REST API and no GraphQL. {ways or _ANY_CALL} What there is stands at "
-            f"{self.api_server}/api/docs.",
+            f"{self.api_server}/api/openapi.json.",
         )
 
     def get_cloud_url(self, subdirectory: str, id: str) -> str:
@@ -272,7 +272,7 @@ class Client:
         raise not_in_rest(
             f"Client.{name}",
             "What Headrace's client can do is in headrace.client.Client; what its server is asked "
-            "over HTTP stands at /api/docs.",
+            "over HTTP stands at /api/openapi.json.",
             attribute=True,
         )
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from headrace.compat.prefect.table import MODULES
-from headrace.core.errors import AttributeNotOfferedError, CompatError, NotOfferedError
+from headrace.core.errors import (
+    AttributeNotOfferedError,
+    CallNotOfferedError,
+    CompatError,
+    NotOfferedError,
+)
 
 _NO_SERVER: Final = (
     "What there is of the server is in prefect.Client (headrace.client.Client is the whole of it) and "
@@ -91,7 +96,7 @@ def not_in_rest(what: str, remedy: str, attribute: bool = False) -> CompatError:
         remedy: What to do instead.
         attribute: Whether it was asked for as an attribute.
     """
-    kind = AttributeNotOfferedError if attribute else NotOfferedError
+    kind = AttributeNotOfferedError if attribute else CallNotOfferedError
     return kind(f"Headrace does not offer {what}. {remedy}")
 
 

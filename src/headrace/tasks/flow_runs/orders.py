@@ -74,7 +74,7 @@ class CancelFlowRun(Task[Any]):
             ArgumentError: If there is no flow run.
             ClientError: If the server cannot do it.
         """
-        mine = context.get("flow_run_name")
+        mine = context.get("flow_run_name") if context.get("running_with_backend") else None
         the_client().cancel_flow_run(
             _this_one(flow_run_id, self.name),
             f"Cancelled by the task {self.name!r}{f' of the flow run {mine!r}' * bool(mine)}.",

@@ -212,12 +212,11 @@ def _start(
     start_time: datetime.datetime | datetime.timedelta | None,
     idempotency_key: str | None,
 ) -> str:
-    mine = context.get("flow_run_name")
-    if not run_name and mine:
-        run_name = f"{mine}-{flow.name}"
-    if idempotency_key is None and context.get("running_with_backend"):
+    # A run that is not tracked has no name that anybody has heard of, and no lasting id.
+    if context.get("running_with_backend"):
+        run_name = run_name or f"{context.flow_run_name}-{flow.name}"
         # A retry, and another attempt of the whole run, come with the same key.
-        idempotency_key = context.get("task_run_id")
+        idempotency_key = idempotency_key or context.task_run_id
     if isinstance(start_time, datetime.timedelta):
         start_time = now() + start_time
     made = the_client().create_flow_run(
