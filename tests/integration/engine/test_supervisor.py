@@ -1,6 +1,7 @@
 """A supervisor with real runner processes, before a server that does what the test wants."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from headrace.engine.run_directory import ExitRecord, RunDirectory, RunSpec, SupervisorRecord
+from headrace.engine.settling import is_over, settle
 from tests.support.run_peer import RunPeer, run_peer
 
 #: What a runner of these tests begins with: its channel, and how it reports.
@@ -38,6 +40,9 @@ _SUPERVISOR = """
 import json, subprocess, sys
 from headrace.engine.run_directory import RunDirectory, RunSpec
 from headrace.engine.supervisor import Patience, supervise
+import resource
+if len(sys.argv) > 4:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[4]),) * 2)
 directory = RunDirectory(sys.argv[1])
 def spawn(channel, stdout, stderr):
     process = subprocess.Popen(
@@ -52,7 +57,9 @@ sys.exit(supervise(directory.read(RunSpec), directory, spawn, patience))
 
 
 class Supervisor:
-    def __init__(self, peer: RunPeer, path: Path, program: str, **patience: float) -> None:
+    def __init__(
+        self, peer: RunPeer, path: Path, program: str, file_size: int = 0, **patience: float
+    ) -> None:
         self.peer = peer
         self.directory = RunDirectory(path)
         self.directory.write(RunSpec(flow_run_id="run-1", attempt=1, api_url=peer.url, token="t"))
@@ -65,8 +72,9 @@ class Supervisor:
             "memory": 1_000_000,
         } | patience
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _SUPERVISOR, str(path), json.dumps(given), _BEGIN + program],
-            preexec_fn=patience.get("preexec"),
+            [sys.executable, "-c", _SUPERVISOR, str(path), json.dumps(given), _BEGIN + program]
+            + ([str(file_size)] if file_size else []),
+            stdout=subprocess.DEVNULL,
         )
 
     def wait(self, timeout: float = 20) -> int:
@@ -153,3 +161,344 @@ flow("Success")
     assert peer.exits == []
     assert supervisor.exit.how == "finished"
     assert supervisor.exit.reported
+
+
+def test_a_process_that_is_refused_starts_nothing(peer, start):
+    peer.refuse_activation = "twin"
+    supervisor = start("log('it began')")
+    assert supervisor.wait() == 11
+    assert peer.events == []
+    assert peer.exits == []
+    assert supervisor.exit.how == "refused"
+    assert supervisor.exit.reported
+    assert not supervisor.directory.stdout.exists()
+
+
+def test_without_a_server_nothing_is_started_and_that_is_said_later(peer, start):
+    peer.away = True
+    supervisor = start("log('it began')", activation=0.7)
+    assert supervisor.wait() == 12
+    assert supervisor.exit.how == "unreachable"
+    assert not supervisor.exit.reported
+    assert peer.asked.count("activate") >= 3
+    peer.away = False
+    assert settle(supervisor.directory).reported
+    assert peer.exits == ["the server was not reached for 0.7 s"]
+    assert settle(supervisor.directory).reported
+    assert len(peer.exits) == 1
+
+
+def test_a_server_that_comes_late_is_waited_for(peer, start):
+    peer.away = True
+    supervisor = start("flow('Success')")
+    peer.wait_for(lambda peer: "activate" in peer.asked)
+    peer.away = False
+    assert supervisor.wait() == 0
+
+
+def test_a_runner_that_is_killed_is_reported_at_once_with_its_last_words(peer, start):
+    supervisor = start(
+        """
+flow("Running")
+print("last words", file=sys.stderr, flush=True)
+time.sleep(60)
+"""
+    )
+    peer.wait_for(lambda peer: peer.events)
+    killed_at = time.monotonic()
+    os.kill(supervisor.runner, signal.SIGKILL)
+    peer.wait_for(lambda peer: peer.exits)
+    assert time.monotonic() - killed_at < 1.0
+    assert peer.exits == ["killed by SIGKILL"]
+    assert supervisor.wait() == 10
+    assert "last words" in "".join(peer.lines)
+    assert supervisor.exit.code == -9
+
+
+def test_an_exit_code_is_the_reason(peer, start):
+    supervisor = start("sys.exit(3)")
+    assert supervisor.wait() == 10
+    assert peer.exits == ["exit code 3"]
+
+
+def test_what_a_dead_runner_has_left_behind_goes_with_it(peer, start, tmp_path):
+    supervisor = start(
+        f"""
+import subprocess
+child = subprocess.Popen(["sleep", "60"])
+open({str(tmp_path / "child")!r}, "w").write(str(child.pid))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    )
+    assert supervisor.wait() == 10
+    child = int((tmp_path / "child").read_text())
+    until = time.monotonic() + 5
+    while os.path.exists(f"/proc/{child}") and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not os.path.exists(f"/proc/{child}")
+
+
+def test_an_order_to_cancel_reaches_the_runner(peer, start):
+    supervisor = start(
+        """
+flow("Running")
+while "cancel" not in (order := frame()[1]):
+    pass
+log(order["cancel"])
+flow("Cancelled")
+"""
+    )
+    peer.wait_for(lambda peer: peer.events)
+    peer.cancel = "a person said so"
+    assert supervisor.wait() == 0
+    assert "a person said so" in peer.lines
+    assert peer.events[-1]["type"] == "Cancelled"
+
+
+def test_who_does_not_heed_an_order_gets_sigterm_and_is_then_killed(peer, start):
+    supervisor = start(
+        """
+signal.signal(signal.SIGTERM, lambda *_: log("SIGTERM"))
+flow("Running")
+while True:
+    time.sleep(0.1)
+""",
+        cancel_grace=0.3,
+        term_grace=0.3,
+    )
+    peer.wait_for(lambda peer: peer.events)
+    peer.cancel = "now"
+    assert supervisor.wait() == 10
+    assert "SIGTERM" in peer.lines
+    assert peer.exits == ["killed by SIGKILL"]
+
+
+def test_a_process_that_has_lost_its_run_is_told_so_and_ended(peer, start):
+    supervisor = start(
+        """
+flow("Running")
+while "superseded" not in frame()[1]:
+    pass
+log("too late")
+time.sleep(60)
+""",
+        cancel_grace=0.3,
+    )
+    peer.wait_for(lambda peer: peer.events)
+    peer.refused = "superseded"
+    assert supervisor.wait() == 13
+    assert peer.exits == []
+    assert "too late" not in peer.lines
+    assert "too late" in [each.get("message") for each in peer.stale]
+
+
+def test_the_lease_is_renewed_while_the_runner_holds_still(peer, start):
+    peer.lease = 0.6
+    supervisor = start(
+        """
+flow("Running")
+untils = []
+while len(untils) < 3:
+    untils.append(frame()[1]["lease_until"])
+assert untils == sorted(set(untils)), untils
+assert time.monotonic() < untils[-1]
+flow("Success")
+"""
+    )
+    assert supervisor.wait() == 0
+    assert len(peer.asked) > 4
+
+
+def test_a_run_goes_on_while_the_server_is_away_and_everything_comes_in_order(
+    peer, start, tmp_path
+):
+    supervisor = start(
+        f"""
+flow("Running")
+for number in range(500):
+    log(str(number))
+while not os.path.exists({str(tmp_path / "gone")!r}):
+    time.sleep(0.01)
+for number in range(500, 1000):
+    log(str(number))
+open({str(tmp_path / "all")!r}, "w")
+while not os.path.exists({str(tmp_path / "go")!r}):
+    time.sleep(0.01)
+flow("Success")
+""",
+        flush=20,
+        memory=5_000,
+    )
+    peer.wait_for(lambda peer: peer.events)
+    peer.away = True
+    (tmp_path / "gone").touch()
+    peer.wait_for(lambda _: (tmp_path / "all").exists())
+    peer.wait_for(lambda _: supervisor.directory.spool.exists())
+    (tmp_path / "go").touch()
+    time.sleep(0.3)
+    peer.away = False
+    assert supervisor.wait() == 0
+    assert peer.lines == [str(number) for number in range(1000)]
+    assert peer.events[-1]["type"] == "Success"
+    assert not supervisor.directory.spool.exists()
+
+
+def test_what_the_server_did_not_get_in_time_is_delivered_later(peer, start):
+    supervisor = start("flow('Running'); frame(); log('kept'); flow('Success')", flush=0.3)
+    peer.wait_for(lambda peer: peer.events)
+    peer.away = True
+    assert supervisor.wait() == 14
+    assert supervisor.exit.how == "finished"
+    assert supervisor.exit.undelivered == 2
+    assert is_over(supervisor.directory)
+    peer.away = False
+    assert settle(supervisor.directory).reported
+    assert peer.lines == ["kept"]
+    assert peer.events[-1]["type"] == "Success"
+    assert peer.exits == []
+    assert not supervisor.directory.spool.exists()
+
+
+def test_a_supervisor_that_is_killed_leaves_its_spool_to_others(peer, start):
+    supervisor = start(
+        """
+flow("Running")
+frame()
+for number in range(100):
+    log(str(number))
+print("all", flush=True)
+time.sleep(60)
+"""
+    )
+    peer.wait_for(lambda peer: peer.events)
+    peer.away = True
+    peer.wait_for(lambda _: supervisor.directory.stdout.read_text() == "all\n")
+    time.sleep(0.5)
+    supervisor.process.kill()
+    supervisor.process.wait()
+    runner = supervisor.runner
+    assert is_over(supervisor.directory)
+    peer.away = False
+    assert settle(supervisor.directory).reported
+    assert [line for line in peer.lines if line != "all"] == [str(number) for number in range(100)]
+    assert len(peer.exits) == 1
+    # Its runner was ended, too, before anybody said that the run is free.
+    until = time.monotonic() + 5
+    while os.path.exists(f"/proc/{runner}") and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not os.path.exists(f"/proc/{runner}")
+
+
+def test_a_full_disk_costs_log_lines_and_no_state(peer, start, tmp_path):
+    supervisor = start(
+        f"""
+flow("Running")
+frame()
+for number in range(200):
+    log("x" * 1000)
+    send({{"event": "task", "at": time.time(), "slug": f"t-{{number}}", "type": "Success"}})
+open({str(tmp_path / "all")!r}, "w")
+while not os.path.exists({str(tmp_path / "go")!r}):
+    time.sleep(0.01)
+flow("Success")
+""",
+        file_size=20_000,
+        memory=60_000,
+        flush=20,
+    )
+    peer.wait_for(lambda peer: peer.events)
+    peer.away = True
+    peer.wait_for(lambda _: (tmp_path / "all").exists())
+    (tmp_path / "go").touch()
+    time.sleep(0.3)
+    peer.away = False
+    assert supervisor.wait() == 0
+    slugs = [each["slug"] for each in peer.events if each["event"] == "task"]
+    assert slugs == [f"t-{number}" for number in range(200)]
+    kept = sum(line.startswith("xxx") for line in peer.lines)
+    omitted = [line for line in peer.lines if "omitted" in line]
+    assert 0 < kept < 200
+    assert sum(int(line.split()[0]) for line in omitted) == 200 - kept
+
+
+def test_output_is_kept_up_to_a_bound_and_the_rest_is_counted(peer, start):
+    supervisor = start(
+        """
+for number in range(5000):
+    print(f"line {number}", file=sys.stderr)
+sys.stderr.flush()
+sys.exit(1)
+""",
+        output=2000,
+    )
+    assert supervisor.wait() == 10
+    printed = [each for each in peer.events if each.get("logger") == "stderr"]
+    lines = "\n".join(each["message"] for each in printed[:-2]).splitlines()
+    assert lines == [f"line {number}" for number in range(len(lines))]
+    assert printed[-2]["message"].startswith(f"{5000 - len(lines)} lines omitted")
+    # What it said last is there all the same: it tells why.
+    assert printed[-1]["message"].splitlines()[-1] == "line 4999"
+
+
+def test_an_event_that_the_server_does_not_take_holds_up_no_other(peer, start):
+    peer.poison = "poison"
+    supervisor = start(
+        """
+for number in range(10):
+    log(str(number))
+send({"event": "log", "at": 1.0, "message": "before"},
+     {"event": "task", "at": 1.0, "slug": "t", "type": "Failed", "message": "no " * 3000 + "poison"},
+     {"event": "log", "at": 1.0, "message": "after"})
+flow("Success")
+"""
+    )
+    assert supervisor.wait() == 0
+    assert peer.lines == [*map(str, range(10)), "before", "after"]
+    (task,) = [each for each in peer.events if each["event"] == "task"]
+    assert task["type"] == "Failed"
+    assert "did not take it" in task["message"]
+
+
+def test_a_server_that_has_lost_what_it_had_confirmed_is_given_the_rest(peer, start, tmp_path):
+    supervisor = start(
+        f"""
+for number in range(100):
+    log(str(number))
+while not os.path.exists({str(tmp_path / "go")!r}):
+    time.sleep(0.01)
+log("later")
+flow("Success")
+"""
+    )
+    peer.wait_for(lambda peer: len(peer.events) == 100)
+    del peer.events[50:]
+    (tmp_path / "go").touch()
+    assert supervisor.wait() == 0
+    assert peer.lines == [*map(str, range(50)), "later"]
+
+
+def test_sigterm_ends_the_runner_and_lets_the_run_go_on_elsewhere(peer, start):
+    supervisor = start(
+        """
+flow("Running")
+while "superseded" not in frame()[1]:
+    pass
+"""
+    )
+    peer.wait_for(lambda peer: peer.events)
+    supervisor.process.terminate()
+    assert supervisor.wait() == 15
+    assert peer.exits == ["stopped by SIGTERM"]
+
+
+def test_a_stopped_supervisor_goes_on_where_it_was(peer, start):
+    peer.lease = 0.6
+    supervisor = start(
+        "flow('Running')\nfor n in range(20):\n    log(str(n)); time.sleep(0.05)\nflow('Success')"
+    )
+    peer.wait_for(lambda peer: peer.events)
+    supervisor.process.send_signal(signal.SIGSTOP)
+    time.sleep(1.0)
+    supervisor.process.send_signal(signal.SIGCONT)
+    assert supervisor.wait() == 0
+    assert peer.lines == [str(number) for number in range(20)]
