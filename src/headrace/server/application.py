@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import pkgutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from importlib import import_module
 from typing import Any, Protocol
 
 from litestar import Litestar, Request, Router
@@ -18,18 +16,22 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import Message, Scope
 
 from headrace import __version__
-from headrace.core.errors import ServerError
-from headrace.server import api, services
+from headrace.core.errors import DatabaseError, ServerError
 from headrace.server.db.database import Database
 from headrace.server.db.migrate import prepare
 from headrace.server.faults import handle
 from headrace.server.guard import caller_of, guard
 from headrace.server.lock import alone_with
 from headrace.server.parts import Parts
+from headrace.server.routes import ROUTES
 from headrace.server.services.auth import Auth
 from headrace.server.services.claims import Claims
 from headrace.server.services.hub import Hub
+from headrace.server.services.late import service as late
 from headrace.server.services.metrics import Metrics
+from headrace.server.services.notifications import Notifications
+from headrace.server.services.reaper import service as reaper
+from headrace.server.services.scheduler import service as scheduler
 from headrace.server.settings import ServerSettings
 from headrace.wire.base import WIRE_HEADER, WIRE_VERSION
 
@@ -75,7 +77,7 @@ def create_app(settings: ServerSettings, parts: Parts | None = None) -> Litestar
             yield
 
     return Litestar(
-        route_handlers=_routes(),
+        route_handlers=ROUTES,
         lifespan=[] if parts is not None else [lifespan],
         state=State({"parts": parts}),
         guards=[guard],
@@ -132,29 +134,20 @@ async def open_parts(settings: ServerSettings) -> AsyncIterator[Parts]:
             auth=auth,
             claims=claims,
         )
+        services: dict[str, Service] = {
+            "claims": claims,
+            "scheduler": scheduler,
+            "reaper": reaper,
+            "late runs": late,
+        }
+        if database.dialect == "postgresql":
+            services["notifications"] = Notifications(url)
         running = [
             asyncio.create_task(_keep_running(name, service, parts))
-            for name, service in {"claims": claims, **_services()}.items()
+            for name, service in services.items()
         ]
         stack.push_async_callback(_stop, running)
         yield parts
-
-
-def _routes() -> list[Any]:
-    """Return what each module of `server.api` exports as `routes`."""
-    routes: list[Any] = []
-    for module in pkgutil.iter_modules(api.__path__, f"{api.__name__}."):
-        routes += import_module(module.name).routes
-    return routes
-
-
-def _services() -> dict[str, Service]:
-    """Return what each module of `server.services` exports as `service`, by the module's name."""
-    found = (
-        (module.name, import_module(module.name))
-        for module in pkgutil.iter_modules(services.__path__, f"{services.__name__}.")
-    )
-    return {name: module.service for name, module in found if hasattr(module, "service")}
 
 
 async def _keep_running(name: str, service: Service, parts: Parts) -> None:
@@ -163,8 +156,11 @@ async def _keep_running(name: str, service: Service, parts: Parts) -> None:
         try:
             await service.run(parts)
             return
+        except DatabaseError as error:
+            _log.warning("The service %r stands still: %s", name, error)
+            await asyncio.sleep(_RESTART_AFTER)
         except Exception:  # noqa: BLE001 - whatever it is: a server without a scheduler is none
-            _log.exception("%s failed. It starts again in %s seconds.", name, _RESTART_AFTER)
+            _log.exception("The service %r failed; it starts again.", name)
             await asyncio.sleep(_RESTART_AFTER)
 
 
