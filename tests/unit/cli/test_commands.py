@@ -301,3 +301,10 @@ def test_config_of_a_section(headrace):
 def test_config_get(headrace):
     assert headrace("config", "get", "flows.run_on_schedule") == (0, "true\n", "")
     assert headrace("config", "get", "cloud.api_key") == (0, "********\n", "")
+
+
+def test_the_scopes_that_a_key_may_have_are_those_of_the_server():
+    from headrace.cli.commands.auth_keys import _SCOPES
+    from headrace.wire.auth import SCOPES
+
+    assert _SCOPES == SCOPES
