@@ -79,11 +79,15 @@ class CloudFlowRunner:
         recorder = self._recorder
         runner = FlowRunner(self.flow, tracker=recorder)
         patience = None if self.checkpoints is None else config.flows.park_after
+        state: State
         try:
             with self.orders:
                 state = runner.run(
                     parameters=self.details.parameters, context=self._context, patience=patience
                 )
+        except KeyboardInterrupt as interrupt:
+            # Before its tasks, as while a cluster was started, or after them.
+            state = Cancelled(str(interrupt))
         finally:
             recorder.close()
         ending = self._ending(state)

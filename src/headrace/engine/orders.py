@@ -114,7 +114,8 @@ class Orders:
         with self._lock:
             interrupts, self._interrupts = self._interrupts, False
         if interrupts:
-            signal.signal(signal.SIGTERM, self._before)
+            # Who was told to end does so, and says how: to be asked again must not stop that.
+            signal.signal(signal.SIGTERM, signal.SIG_IGN if self.is_ending else self._before)
 
     def _interrupt(self) -> None:
         with self._lock:

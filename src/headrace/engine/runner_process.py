@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import TYPE_CHECKING, Final
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from headrace.flow import Flow
     from headrace.wire.claims import RunDetails
+
+_PACKAGE: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 EXIT_REPORTED: Final = 0  #: the run's end, or that it is parked, was reported
 EXIT_SUPERSEDED: Final = 71  #: the run is another process's; nothing was reported
@@ -63,6 +66,10 @@ def main(sock: socket.socket) -> int:
     Raises:
         ChannelError: If the channel does not begin with what to run.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # They are files: what is printed is to be there at once, and after a sudden end.
+            stream.reconfigure(line_buffering=True)
     frames = read_frames(sock)
     details = receive_run(frames)
     reporting = Reporting(sock)
@@ -136,8 +143,8 @@ def _own_frames(traceback: TracebackType | None) -> TracebackType | None:
     """Cut a traceback to what comes after Headrace's own loading."""
     first = traceback
     while traceback is not None:
-        name = str(traceback.tb_frame.f_globals.get("__name__"))
-        if not name.startswith(("headrace.", "importlib", "_frozen_importlib")):
+        file = traceback.tb_frame.f_code.co_filename
+        if not file.startswith((_PACKAGE, "<frozen importlib")):
             return traceback
         traceback = traceback.tb_next
     return first
