@@ -65,10 +65,10 @@ def describe_task(task: TaskDefinition[Any], slug: str | None = None) -> dict[st
         "cache_key": task.cache_key,
         "cache_validator": function_name(task.cache_validator),
         "inputs": {
-            name: {"required": about["required"], "type": str(about["type"])}
+            name: {"required": about["required"], "type": _shown(about["type"])}
             for name, about in task.inputs().items()
         },
-        "outputs": str(task.outputs()),
+        "outputs": _shown(task.outputs()),
         "auto_generated": task.auto_generated,
     }
 
@@ -125,6 +125,13 @@ def function_name(function: Callable[..., Any]) -> str:
     if isinstance(own, str):
         return own
     return qualified_name(function)
+
+
+def _shown(annotation: Any) -> str:
+    import re
+
+    # Where an object happens to be in memory is no part of what a task is.
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", str(annotation))
 
 
 def _seconds(duration: datetime.timedelta | None) -> float | None:

@@ -101,8 +101,8 @@ def _basic(url: str, pair: str, secret: str) -> Address:
 
 def _on_host(repo: str, repo_host: str, use_ssh: bool) -> str:
     host, name = repo_host.rstrip("/"), repo.strip("/")
-    if host.startswith("file://"):
-        return f"{host}/{name}"
+    if repo_host.startswith("file://"):
+        return f"file://{repo_host.removeprefix('file://').rstrip('/')}/{name}"
     dot_git = "" if name.endswith(".git") else ".git"
     if use_ssh:
         host = host.partition("://")[2] or host
