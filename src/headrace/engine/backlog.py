@@ -74,7 +74,8 @@ class Backlog:
 
     def __len__(self) -> int:
         """How many events there are."""
-        return self._next - self._first
+        with self._lock:  # between the last event and a word on what was omitted it is not empty
+            return self._next - self._first
 
     @property
     def first(self) -> int:
