@@ -112,7 +112,7 @@ class Reporting:
                 continue
             wait = BATCH_SECONDS - (time.monotonic() - sent_at)
             if wait > 0 and len(events) < MOST_EVENTS and not self._closing:
-                time.sleep(wait)
+                self._wake.wait(wait)  # which only `close` cuts short
             # Both sides touch the ends of the deque only, so neither needs a lock.
             batch = [events.popleft() for _ in range(min(len(events), MOST_EVENTS))]
             if self.before_send is not None:

@@ -35,7 +35,9 @@ EXIT_TERMINATED: Final = 143  #: asked to end by SIGTERM with no order to cancel
 PRELOAD: Final = (
     "cloudpickle",
     "headrace",
+    "hashlib",
     "headrace.config.logging",
+    "headrace.core.hashing",
     "headrace.engine.cloud_flow_runner",
     "headrace.engine.dispatcher",
     "headrace.engine.runner_process",
@@ -43,6 +45,7 @@ PRELOAD: Final = (
     "headrace.executors.local_dask",
     "headrace.loading",
     "headrace.results",
+    "headrace.results.local",
     "headrace.storage",
     "headrace.storage.git",
     "headrace.storage.local",
