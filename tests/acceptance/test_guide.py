@@ -5,13 +5,19 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from tests.support.agents import running_agent
+from tests.support.servers import running_server
+
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "headrace"
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+#: What a page says, unseen, whose program speaks to a server and has its flows run by a local agent.
+SERVED = "<!-- with a server and a local agent -->"
 PAGES = [
     page
     for page in sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -36,15 +42,22 @@ def test_a_page_runs(page: Path, tmp_path: Path) -> None:
     script = tmp_path / f"page_{page.stem}.py"
     script.write_text(source)
     compile(source, str(page), "exec")
-    run = subprocess.run(
-        [sys.executable, "-W", "error", script.name],
-        cwd=tmp_path,
-        env=os.environ | {"HEADRACE_HOME": str(tmp_path / "home"), "MPLBACKEND": "agg"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    env = os.environ | {"HEADRACE_HOME": str(tmp_path / "home"), "MPLBACKEND": "agg"}
+    with ExitStack() as stack:
+        if SERVED in page.read_text():
+            (tmp_path / "home").mkdir()
+            server = stack.enter_context(running_server(home=tmp_path / "home"))
+            stack.enter_context(running_agent(server))
+            env |= server.env
+        run = subprocess.run(
+            [sys.executable, "-W", "error", script.name],
+            cwd=tmp_path,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
     assert run.returncode == 0, f"{page.relative_to(ROOT)}:\n{run.stdout}\n{run.stderr}"
 
 
