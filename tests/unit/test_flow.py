@@ -1,8 +1,10 @@
 import json
 import logging
+from datetime import timedelta
 
 import pytest
 
+from headrace.config import set_temporary_config
 from headrace.core.context import context
 from headrace.core.edge import Edge
 from headrace.core.errors import (
@@ -10,6 +12,8 @@ from headrace.core.errors import (
     FlowError,
     NotInFlowError,
     ParameterError,
+    RegistrationError,
+    ServerUnreachable,
     TaskTypeError,
 )
 from headrace.core.function_task import task
@@ -22,6 +26,7 @@ from headrace.core.states import Failed, Pending, Running, Success
 from headrace.core.task import Task
 from headrace.executors.local import LocalExecutor
 from headrace.flow import Flow
+from headrace.storage import Local
 
 
 @task
@@ -178,9 +183,74 @@ class TestRun:
         assert flow.state_handlers == []
 
 
-def test_register_says_that_there_is_no_server():
-    with pytest.raises(FlowError, match="no server yet"):
-        Flow("f").register("project")
+class TestRegistration:
+    """What is said without a server; with one: tests/integration/registration."""
+
+    @pytest.fixture(autouse=True)
+    def nowhere(self, tmp_path):
+        with set_temporary_config({"api_url": "http://127.0.0.1:9", "home_dir": str(tmp_path)}):
+            yield
+
+    def test_no_server(self):
+        with pytest.raises(ServerUnreachable, match=r"127\.0\.0\.1:9.*headrace server start"):
+            Flow("f").register("project")
+
+    def test_no_project(self):
+        for project in (None, "", 3):
+            with pytest.raises(RegistrationError, match="headrace project create"):
+                Flow("f").register(project)
+
+    def test_what_would_fail_is_said_before_the_server_is_asked(self):
+        flow = Flow("f", schedule=Schedule([IntervalClock(interval=timedelta(hours=1))]))
+        flow.add_task(Parameter("day"))
+        with pytest.raises(RegistrationError, match=r"(?s)required 'day'.*preflight=False"):
+            flow.register("project")
+        with pytest.raises(ServerUnreachable):
+            flow.register("project", preflight=False)
+
+    def test_a_storage_without_the_flow(self, tmp_path):
+        flow = Flow("f", storage=Local(tmp_path))
+        with pytest.raises(RegistrationError, match=r"not in its Local storage.*build=False"):
+            flow.register("project", build=False)
+        flow.storage.add_flow(flow)
+        with pytest.raises(ServerUnreachable):
+            flow.register("project", build=False)
+
+    def test_arguments_of_the_default_storage(self, tmp_path):
+        flow = Flow("f")
+        with pytest.raises(ServerUnreachable):
+            flow.register("project", directory=str(tmp_path / "own"))
+        assert flow.storage.directory == str(tmp_path / "own")
+        with pytest.raises(RegistrationError, match="cannot be made"):
+            Flow("g").register("project", folder="x")
+
+
+class TestRecovery:
+    def test_by_default(self):
+        flow = Flow("f")
+        assert (flow.max_recoveries, flow.on_disconnect, flow.lost_after) == (3, "continue", 300.0)
+
+    def test_a_copy_keeps_it(self):
+        flow = Flow("f", max_recoveries=0, on_disconnect="hold", lost_after=timedelta(minutes=1))
+        copy = flow.copy()
+        assert (copy.max_recoveries, copy.on_disconnect, copy.lost_after) == (0, "hold", 60.0)
+
+    @pytest.mark.parametrize(
+        ("argument", "error"),
+        [
+            ({"max_recoveries": -1}, FlowError),
+            ({"max_recoveries": 1.5}, TaskTypeError),
+            ({"max_recoveries": True}, TaskTypeError),
+            ({"on_disconnect": "stop"}, FlowError),
+            ({"lost_after": 0}, FlowError),
+            ({"lost_after": float("inf")}, FlowError),
+            ({"lost_after": float("nan")}, FlowError),
+            ({"lost_after": "5 minutes"}, TaskTypeError),
+        ],
+    )
+    def test_out_of_range(self, argument, error):
+        with pytest.raises(error, match=f"{next(iter(argument))} of flow 'f'"):
+            Flow("f", **argument)
 
 
 class TestSerialize:

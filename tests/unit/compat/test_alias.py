@@ -118,7 +118,7 @@ def test_what_is_not_offered_names_itself_and_the_way_out(run_python):
         "import prefect.client.keys": ["prefect.Client", "headrace.client.Client"],
         "from prefect.backend import TenantView": ["FlowRunView"],
         "from prefect.utilities.graphql import with_args": ["REST", "headrace.client.Client"],
-        "from prefect.storage import S3, Docker": ["flow.storage", "leave the import"],
+        "from prefect.storage import S3, Docker": ["Local, Module and Git", "flow.storage"],
         "from prefect.agent.local import LocalAgent": ["agents", "--schedule"],
         "from prefect.tasks.aws.s3 import S3Download": ["@task"],
         "from prefect.environments import LocalEnvironment": ["prefect.run_configs"],

@@ -21,8 +21,9 @@ _NO_GRAPHQL: Final = (
     "The server has a REST API and no GraphQL: headrace.client.Client has a method for each call."
 )
 _NO_STORAGE: Final = (
-    "This version of Headrace has no storages. flow.run() does not look at flow.storage: leave the "
-    "import and the assignment out, and the flow runs as before."
+    "This version of Headrace has the storages Local, Module and Git; those of single hosts and clouds "
+    "are not there yet. Code on GitHub, GitLab or Bitbucket is reached by prefect.storage.Git. "
+    "flow.run() does not look at flow.storage: to run the flow here, leave it out."
 )
 _NO_AGENT: Final = (
     "This version of Headrace has no agents. Run the flow here, on a schedule too, with flow.run() or "

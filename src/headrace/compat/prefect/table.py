@@ -122,6 +122,13 @@ _SOURCES: Final[dict[str, dict[str, str]]] = {
         ),
     },
     "prefect.schedules.schedules": {"headrace.schedules": _SCHEDULES},
+    "prefect.storage": {
+        "headrace.storage": "Git Local Module Storage get_default_storage_class",
+    },
+    "prefect.storage.base": {"headrace.storage": "Storage"},
+    "prefect.storage.git": {"headrace.storage": "Git"},
+    "prefect.storage.local": {"headrace.storage": "Local"},
+    "prefect.storage.module": {"headrace.storage": "Module"},
     "prefect.tasks": {"headrace": "Task"},
     "prefect.tasks.control_flow": {"headrace.tasks": "FilterTask case ifelse merge switch"},
     "prefect.tasks.control_flow.case": {"headrace.tasks": "case"},
@@ -188,6 +195,7 @@ _SOURCES: Final[dict[str, dict[str, str]]] = {
         "headrace.notifications": "callback_factory slack_notifier",
     },
     "prefect.utilities.storage": {
+        "headrace.flow_files": "flow_from_bytes_pickle flow_to_bytes_pickle",
         "headrace.loading": "extract_flow_from_file extract_flow_from_module",
     },
     "prefect.utilities.tasks": {

@@ -17,8 +17,9 @@ def main() -> None:
         answer = _load(asked)
     except BaseException as error:  # noqa: BLE001 - a flow's file may raise anything, and end the process
         answer = {"error": _text(error)}
-        if isinstance(error, ModuleNotFoundError):
-            answer["module"] = error.name
+        missing = error if isinstance(error, ModuleNotFoundError) else error.__cause__
+        if isinstance(missing, ModuleNotFoundError):
+            answer["module"] = missing.name
     with open(sys.argv[1], "w", encoding="utf-8") as file:
         json.dump(answer, file)
 
