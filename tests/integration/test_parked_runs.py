@@ -419,3 +419,56 @@ with Flow("talks") as flow:
         omitted = sum(int(line.split()[0]) for line in lines if "log lines omitted" in line)
         assert omitted > 0
         assert said + omitted >= 25_000
+
+
+@pytest.mark.parametrize("name", ["local", "dask"])
+def test_results_without_locations_of_their_own_share_a_file_in_their_place(
+    tmp_path: Path, name: str
+) -> None:
+    file = write_flow(
+        tmp_path,
+        HEAD
+        + f"""
+from headrace.results import LocalResult
+
+@task
+def each(x):
+    note(x)
+    return [x] * 1000
+
+@task(target="named.pkl")
+def named(xs):
+    note("named")
+    return len(xs)
+
+@task
+def last(x):
+    note(f"last-{{x}}")
+    if context.attempt == 1:
+        time.sleep(60)
+
+with Flow("stores", result=LocalResult(dir=str(FOLDER / "results"))) as flow:
+    last(named(each.map([1, 2, 3, 4])))
+flow.executor = {EXECUTORS[name]}
+""",
+    )
+    home = tmp_path / "home"
+    with Process(details(file, "stores"), home) as process:
+        process.wait_for(
+            lambda each: (
+                isinstance(each, TaskState) and (each.slug, each.type) == ("last-1", "Running")
+            )
+        )
+        process.kill()
+        assert process.last()["each-1", 0].location is None
+        assert process.last()["named-1", -1].location is not None
+    assert not (home / "checkpoints").exists()
+    files = sorted(path.suffix for path in (tmp_path / "results").rglob("*") if path.is_file())
+    assert files.count(".seg") == 1
+    assert files.count(".pkl") == 1
+    assert ".result" not in files
+    with Process(details(file, "stores", attempt=2), home) as process:
+        end = process.finish()
+        assert end is not None
+        assert end.type == "Success", process.text()
+    assert sorted(called(tmp_path / "calls")) == ["1", "2", "3", "4", "last-4", "last-4", "named"]

@@ -25,6 +25,10 @@ class Result:
         serializer: Turns values into bytes and back; each implementation says its default.
     """
 
+    #: Whether a tracked run keeps values for it in its checkpoints, many in one file, where neither
+    #: a task nor this result names a location. The engine says so, of a copy.
+    in_checkpoints: bool = False
+
     def __init__(
         self,
         value: Any = None,

@@ -20,6 +20,7 @@ from headrace.config.logging import get_logger
 from headrace.core.errors import HeadraceError, ResultNotFound
 from headrace.core.wording import repr_of
 from headrace.engine.segments import MAGIC, Record, decode, encode
+from headrace.results.serializers import PickleSerializer
 from headrace.results.stored import StoredResult
 
 if TYPE_CHECKING:
@@ -73,6 +74,15 @@ def store_for(result: Result | None, run_id: str, attempt: int) -> Store:
     if isinstance(result, StoredResult):
         return ObjectStore(result, run_id, attempt)
     return DirectoryStore(Path(config.home_dir) / "checkpoints", run_id, attempt)
+
+
+def may_hold(result: Result | None) -> bool:
+    """Tell whether checkpoints may stand for a flow's result: it names no location and no format."""
+    return (
+        isinstance(result, StoredResult)
+        and result._template is None
+        and type(result.serializer) is PickleSerializer
+    )
 
 
 class DirectoryStore:

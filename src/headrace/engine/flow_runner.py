@@ -143,7 +143,9 @@ class FlowRunner:
             run = Run(
                 machine,
                 scope,
-                self.flow.result,
+                self.flow.result
+                if tracker is None
+                else tracker.flow_result(self.flow.result, executor),
                 self.task_runner_cls,
                 list(task_runner_state_handlers or ()),
                 task_contexts,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from headrace.config.logging import get_logger
 from headrace.core.now import timestamp
 from headrace.core.states import Mapped, Retrying, Scheduled, State, Success
-from headrace.engine.checkpoints import LARGE_BYTES
+from headrace.engine.checkpoints import LARGE_BYTES, may_hold
 from headrace.engine.pickling import pickled, pickled_state
 from headrace.engine.places import here
 from headrace.engine.plan import NOT_A_CHILD
@@ -25,6 +25,7 @@ from headrace.wire.events import TaskState
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from headrace.core.result import Result
     from headrace.core.state import Place
     from headrace.core.task import Task
     from headrace.engine.checkpoints import Checkpoints
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from headrace.engine.resumption import Resumption
     from headrace.engine.run import Run
     from headrace.engine.worker_checkpoints import Place as CheckpointPlace
+    from headrace.executors.base import Executor
     from headrace.wire.events import Event
 
 Item = tuple["Node", int]
@@ -121,6 +123,21 @@ class Recorder:
                 if isinstance(begin, Retrying):
                     self._counts[nodes[task], child] = begin.run_count
         return resumption.given
+
+    def flow_result(self, result: Result | None, executor: Executor) -> Result | None:
+        """Return where the flow's results go: as the flow says, or marked as `in_checkpoints`.
+
+        Values without a location of their own go into the checkpoints, which are in the same place.
+        Those that stay on workers can only if workers can write there.
+        """
+        if self._checkpoints is None or not may_hold(result):
+            return result
+        if executor.keeps_values and self._checkpoints.store.directory is None:
+            return result
+        assert result is not None
+        marked = result.copy()
+        marked.in_checkpoints = True
+        return marked
 
     def attach(self, run: Run) -> None:
         """Look on at this run."""

@@ -62,7 +62,10 @@ def is_plain(task: Task[Any], flow_result: Result | None, checkpointing: bool) -
         and not (
             checkpointing
             and task.checkpoint is not False
-            and (task.result is not None or flow_result is not None)
+            and (
+                task.result is not None
+                or (flow_result is not None and not flow_result.in_checkpoints)
+            )
         )
     )
 
@@ -414,6 +417,7 @@ class TaskRunner:
             or value is None
             or self.task.checkpoint is False
             or current.get().find("checkpointing") is not True
+            or (self.task.result is None and self.task.target is None and result.in_checkpoints)
         ):
             return state
         try:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from headrace.core.result import Result
     from headrace.core.state import Place
     from headrace.core.states import State
     from headrace.core.task import Task
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from headrace.engine.plan import Node
     from headrace.engine.run import Run
     from headrace.engine.worker_checkpoints import Place as CheckpointPlace
+    from headrace.executors.base import Executor
 
 
 class Tracker(Protocol):
@@ -37,6 +39,9 @@ class Tracker(Protocol):
         self, nodes: Mapping[Task[Any], Node], parameters: Mapping[str, Any]
     ) -> Mapping[Task[Any], State]:
         """Return the states that an earlier attempt has left."""
+
+    def flow_result(self, result: Result | None, executor: Executor) -> Result | None:
+        """Return where the flow's results go: as the flow says, or marked as `in_checkpoints`."""
 
     def attach(self, run: Run) -> None:
         """Look on at this run."""
