@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from headrace.flow import Flow
+    from headrace.storage import Storage
     from headrace.wire.claims import RunDetails
 
 _PACKAGE: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
@@ -78,9 +79,11 @@ def main(sock: socket.socket) -> int:
     reporting = Reporting(sock)
     with RunLog(reporting.emit) as log:
         runner: CloudFlowRunner | None = None
+        storage: Storage | None = None
         ending: FlowState | None
         try:
-            flow = _load(details)
+            storage = _storage_of(details)
+            flow = _load(details, storage)
             runner = CloudFlowRunner(flow, details, reporting.emit)
             if runner.checkpoints is not None:
                 reporting.before_send = runner.checkpoints.flush
@@ -94,6 +97,8 @@ def main(sock: socket.socket) -> int:
     reporting.close()
     if runner is not None and runner.checkpoints is not None:
         runner.checkpoints.close()
+    if storage is not None:
+        storage.close()
     if ending is not None:
         return EXIT_REPORTED
     return EXIT_SUPERSEDED if runner and runner.orders.superseded else EXIT_TERMINATED
@@ -104,11 +109,11 @@ def _deserted() -> None:
     os._exit(EXIT_DESERTED)
 
 
-def _load(details: RunDetails) -> Flow:
-    """Load the flow from its storage.
+def _storage_of(details: RunDetails) -> Storage:
+    """Return the storage that the flow was registered with.
 
     Raises:
-        StorageError: If it cannot be loaded, with the reason.
+        StorageError: If there is none, or it cannot be rebuilt here.
     """
     from headrace.storage import storage_from
 
@@ -117,8 +122,18 @@ def _load(details: RunDetails) -> Flow:
             f"Flow {details.flow_name!r} was registered without a storage, so its code cannot be "
             "found. Register it again from a file, or with a storage."
         )
+    return storage_from(details.storage)
+
+
+def _load(details: RunDetails, storage: Storage) -> Flow:
+    """Load the flow from its storage.
+
+    Raises:
+        StorageError: If it cannot be loaded, with the reason.
+    """
+    assert details.storage is not None
     try:
-        return storage_from(details.storage).get_flow(details.flow_name)
+        flow = storage.get_flow(details.flow_name)
     except HeadraceError:
         raise
     except BaseException as error:  # whatever the user's file raises, sys.exit() included
@@ -128,6 +143,10 @@ def _load(details: RunDetails) -> Flow:
             f"The code of flow {details.flow_name!r} raised {repr_of(error)} when it was loaded "
             f"from its storage ({details.storage.get('type', 'unknown')})."
         ) from error
+    if flow.result is None:
+        # A storage may say where the results of its flows go.
+        flow.result = getattr(flow.storage, "result", None)
+    return flow
 
 
 def _failed(details: RunDetails, error: Exception) -> FlowState:
