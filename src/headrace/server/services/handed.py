@@ -5,10 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-#: For how many seconds after an agent's next request a run that it does not name may still be
-#: heard of: its process may be on its way already.
-_GRACE = 5.0
-
 #: A flow run's id, and the attempt that it was claimed as.
 Claimed = tuple[str, int]
 
@@ -21,10 +17,13 @@ class HandedOut:
 
     Args:
         take_back: Called with an agent's id and its claims that seem to have got lost.
+        grace: For how many seconds after an agent's next request a run that it does not name may
+            still be heard of: its process may be on its way already.
     """
 
-    def __init__(self, take_back: Callable[[str, list[Claimed]], None]) -> None:
+    def __init__(self, take_back: Callable[[str, list[Claimed]], None], grace: float = 5.0) -> None:
         self._take_back = take_back
+        self._grace = grace
         self._last: dict[str, list[Claimed]] = {}
         self._suspects: dict[str, dict[Claimed, asyncio.TimerHandle]] = {}
 
@@ -50,7 +49,7 @@ class HandedOut:
             self.given(agent, unnamed)
             return
         for claim in unnamed:
-            later = asyncio.get_running_loop().call_later(_GRACE, self._lose, agent, claim)
+            later = asyncio.get_running_loop().call_later(self._grace, self._lose, agent, claim)
             self._suspects.setdefault(agent, {})[claim] = later
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 
 #: How many addresses are remembered.
 _MOST_ADDRESSES = 10_000
@@ -16,9 +17,13 @@ class FailureLimit:
     Args:
         most: How many failures an address may have at once.
         every: After how many seconds it may have one more.
+        clock: Counts seconds.
     """
 
-    def __init__(self, most: int, every: float = 6.0) -> None:
+    def __init__(
+        self, most: int, every: float = 6.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._clock = clock
         self._most = most
         self._every = every
         #: For each address, how full its bucket was, and when.
@@ -26,7 +31,7 @@ class FailureLimit:
 
     def fail(self, address: str) -> None:
         """Count a failure."""
-        now = time.monotonic()
+        now = self._clock()
         self._buckets[address] = (min(self._level(address, now), self._most - 1.0) + 1, now)
         self._buckets.move_to_end(address)
         while len(self._buckets) > _MOST_ADDRESSES:
@@ -34,7 +39,7 @@ class FailureLimit:
 
     def wait(self, address: str) -> int:
         """Return after how many seconds an address may fail again; 0 if it may now."""
-        over = self._level(address, time.monotonic()) + 1 - self._most
+        over = self._level(address, self._clock()) + 1 - self._most
         return max(1, math.ceil(over * self._every)) if over > 0 else 0
 
     def _level(self, address: str, now: float) -> float:
