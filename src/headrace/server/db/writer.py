@@ -22,8 +22,11 @@ Group = Callable[[Connection, Sequence[Any]], Sequence[Any]]
 #: How many jobs, and of how many bytes, may wait.
 MOST_JOBS = 20_000
 MOST_BYTES = 256 * 1024 * 1024
-#: How many bytes one transaction takes: what comes after them waits for the next one.
-_BYTES_AT_ONCE = 16 * 1024 * 1024
+#: From how many bytes on a job has to let those pass that hold less: what runs report by the
+#: thousand must not keep an agent from its next run.
+_LARGE = 4 * 1024
+#: How many bytes of large jobs one transaction takes: what comes after them waits for the next one.
+_BYTES_AT_ONCE = 2 * 1024 * 1024
 #: For how many seconds a transaction that is known not to be committed is tried again.
 _PATIENCE = 5.0
 #: PostgreSQL's codes for a deadlock and for a transaction that came too late.
@@ -90,7 +93,8 @@ class Writer:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._jobs: deque[Job] = deque()
+        self._small: deque[Job] = deque()
+        self._large: deque[Job] = deque()
         self._bytes = 0
         self._wake = threading.Condition()
         self._closing = False
@@ -104,7 +108,7 @@ class Writer:
     @property
     def waiting(self) -> int:
         """How many jobs wait for their turn."""
-        return len(self._jobs)
+        return len(self._small) + len(self._large)
 
     def put(self, job: Job) -> None:
         """Queue a job; its future is resolved in the event loop that it belongs to.
@@ -116,12 +120,12 @@ class Writer:
         with self._wake:
             if self._closing:
                 raise DatabaseUnavailable("The server is shutting down. Ask again in a moment.")
-            if len(self._jobs) >= MOST_JOBS or (self._jobs and self._bytes >= MOST_BYTES):
+            if self.waiting >= MOST_JOBS or self._bytes >= MOST_BYTES:
                 raise DatabaseBusy(
-                    f"{len(self._jobs)} writes wait for the database, which is more than it keeps "
-                    f"up with. Ask again in a moment."
+                    f"{self.waiting} writes wait for the database, which is more than it keeps up "
+                    f"with. Ask again in a moment."
                 )
-            self._jobs.append(job)
+            (self._large if job.size >= _LARGE else self._small).append(job)
             self._bytes += job.size
             self._wake.notify()
 
@@ -143,17 +147,18 @@ class Writer:
             _resolve(jobs)
 
     def _take(self) -> list[Job]:
-        """Return what waits, up to a size; nothing once the writer is closed."""
+        """Return what waits, of large jobs a bounded part; nothing once the writer is closed."""
         with self._wake:
-            while not self._jobs and not self._closing:
+            while not self.waiting and not self._closing:
                 self._wake.wait()
-            jobs: list[Job] = []
+            jobs = list(self._small)
+            self._small.clear()
             size = 0
-            while self._jobs and (not jobs or size < _BYTES_AT_ONCE):
-                job = self._jobs.popleft()
+            while self._large and size < _BYTES_AT_ONCE:
+                job = self._large.popleft()
                 size += job.size
                 jobs.append(job)
-            self._bytes -= size
+            self._bytes -= sum(job.size for job in jobs)
             return jobs
 
     def _perform(self, units: list[_Unit]) -> None:

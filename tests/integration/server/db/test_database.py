@@ -130,6 +130,7 @@ def test_reads_go_on_beside_a_long_write(database_url: str):
 def test_too_much_that_waits_is_refused_and_not_piled_up(database_url: str, monkeypatch):
     monkeypatch.setattr(writer, "MOST_JOBS", 3)
     monkeypatch.setattr(writer, "MOST_BYTES", 1000)
+    monkeypatch.setattr(writer, "_LARGE", 500)
 
     def group(connection: Connection, items):
         return items
@@ -155,6 +156,33 @@ def test_too_much_that_waits_is_refused_and_not_piled_up(database_url: str, monk
             held.set()
             await asyncio.gather(first, *waiting)
             await database.write(_add("b"))
+
+    asyncio.run(scenario())
+
+
+def test_small_writes_pass_large_ones(database_url: str, monkeypatch):
+    monkeypatch.setattr(writer, "_BYTES_AT_ONCE", 1)
+    done: list[str] = []
+
+    def group(connection: Connection, items):
+        done.extend(items)
+        return items
+
+    async def scenario() -> None:
+        async with opened(database_url) as database:
+            held = threading.Event()
+            first = asyncio.ensure_future(database.write(lambda _: held.wait()))
+            await asyncio.sleep(0.05)
+            large = [
+                asyncio.ensure_future(database.write_grouped(group, f"large {n}", 100_000))
+                for n in range(3)
+            ]
+            await asyncio.sleep(0)
+            small = asyncio.ensure_future(database.write(lambda _: done.append("small")))
+            await asyncio.sleep(0)
+            held.set()
+            await asyncio.gather(first, small, *large)
+            assert done == ["small", "large 0", "large 1", "large 2"]
 
     asyncio.run(scenario())
 
