@@ -18,6 +18,7 @@ from benchmarks.comparisons import (
 from benchmarks.ingest import ingest
 from benchmarks.report import Row, Target
 from benchmarks.tracked import tracked
+from benchmarks.tracked_runner import tracked_runner
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,5 +67,6 @@ CASES = [
             postgres=Target(must=30_000, at_least=True),
         ),
     ),
+    Case(name="runner-tracked", run=partial(tracked_runner, target=Target(must=25, aim=15))),
     Case(name="tracked", run=partial(tracked, target=Target(must=80))),
 ]
