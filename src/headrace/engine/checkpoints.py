@@ -114,7 +114,7 @@ class DirectoryStore:
         """Write a file of one value, and flush it to the disk; return its name."""
         name = f"{self._attempt:05d}-{_file_name(name)}-{os.urandom(4).hex()}.value"
         self._folder.mkdir(parents=True, exist_ok=True)
-        with open(self._folder / name, "xb") as file:
+        with open(self._folder / name, "xb", opener=_private) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -287,6 +287,10 @@ def new_segment(directory: str, attempt: int) -> int:
     finally:
         os.close(folder)
     return file
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _file_name(text: str) -> str:

@@ -42,6 +42,7 @@ Item = tuple["Node", int]
 
 SHOWN_AFTER_SECONDS: Final = 0.2  #: how long a run lasts before it is shown as running
 LOOK_SECONDS: Final = 0.1  #: how often it is looked whether one does
+MOST_CHARACTERS: Final = 5_000  #: of a state's message; an exception may say the whole of its data
 _SUCCEEDED: Final = "Task run succeeded."  #: what goes without saying
 
 
@@ -216,6 +217,8 @@ class Recorder:
                 message = None
         else:
             name, message = type(state).__name__, state.message
+            if message is not None and len(message) > MOST_CHARACTERS:
+                message = f"{message[:MOST_CHARACTERS]} [...]"
         count = 1
         if self._counts:
             count = self._counts.pop(item, 0) + 1
@@ -284,6 +287,9 @@ class Recorder:
         if is_made_anew(task):
             return
         assert self._checkpoints is not None
+        if self._checkpoints.broken is not None and self.run is not None:
+            self.run.patience = None  # nothing could be taken over after parking
+            return
         kind = type(state)
         form, count = STATE, event.run_count
         data: bytes | None = None

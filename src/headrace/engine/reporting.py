@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from headrace.wire.events import Event
 
 MOST_EVENTS = 500  #: of one frame
+MOST_CHARACTERS = 500_000  #: of the messages of one frame; the last one may go beyond it
 BATCH_SECONDS = 0.02  #: how long events wait for others to be sent with, while there are many
 MOST_WAITING = 100_000  #: events that were not sent, above which whoever makes them waits
 SOFT_WAIT_SECONDS = 0.002
@@ -114,7 +115,12 @@ class Reporting:
             if wait > 0 and len(events) < MOST_EVENTS and not self._closing:
                 self._wake.wait(wait)  # which only `close` cuts short
             # Both sides touch the ends of the deque only, so neither needs a lock.
-            batch = [events.popleft() for _ in range(min(len(events), MOST_EVENTS))]
+            batch: list[Event] = []
+            characters = 0
+            while events and len(batch) < MOST_EVENTS and characters < MOST_CHARACTERS:
+                event = events.popleft()
+                batch.append(event)
+                characters += len(getattr(event, "message", None) or "")
             if self.before_send is not None:
                 self.before_send()
             try:
