@@ -165,14 +165,22 @@ def _locked(
             with _transaction(url, lock) as connection:
                 return perform(connection)
         except OperationalError as error:
-            # Two processes that make one SQLite file meet here; a PostgreSQL may still be starting.
-            if time.monotonic() > until:
+            if not _passes(error) or time.monotonic() > until:
                 told = " ".join(str(error.orig).split())
                 shown = parse_url(url).render_as_string(hide_password=True)
                 raise DatabaseUnavailable(
                     f"The database {shown} cannot be used: {told}. Check its address and that it runs."
                 ) from error
             time.sleep(0.1)
+
+
+def _passes(error: OperationalError) -> bool:
+    """Tell whether time may mend it: another process that writes, a PostgreSQL that starts."""
+    told = str(error.orig)
+    if "database is locked" in told or "starting up" in told:
+        return True
+    # What follows is an answer: a wrong password, a file that cannot be opened. No answer may pass.
+    return "FATAL" not in told and "unable to open" not in told
 
 
 @contextmanager

@@ -2,8 +2,10 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -16,6 +18,7 @@ from headrace.core.errors import DatabaseUnavailable, DatabaseVersionError
 from headrace.server.db import migrate, migrations
 from headrace.server.db.database import make_engine, parse_url
 from headrace.server.db.schema import flow_runs, metadata
+from tests.support.postgres import PostgreSQL
 from tests.support.stored_runs import insert_process, insert_run
 
 
@@ -148,15 +151,20 @@ def test_servers_that_start_at_once_migrate_once(database_url: str):
     assert found == [migrate.HEAD]
 
 
-def test_a_database_that_does_not_answer_is_named(
-    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
-):
+def test_a_database_that_says_no_is_not_asked_again(postgresql: PostgreSQL, tmp_path: Path):
+    began = time.monotonic()
+    with pytest.raises(DatabaseUnavailable, match="unable to open"):
+        migrate.prepare(f"sqlite:///{tmp_path}/no/such/place.db")
+    with pytest.raises(DatabaseUnavailable, match='"nobody_made_it" does not exist'):
+        migrate.prepare(postgresql.url("nobody_made_it"))
+    assert time.monotonic() - began < migrate._PATIENCE / 2
+
+
+def test_a_database_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(migrate, "_PATIENCE", 0.1)
     with pytest.raises(DatabaseUnavailable, match=r"127\.0\.0\.1:1/x cannot be used") as raised:
         migrate.prepare("postgresql://me:hidden@127.0.0.1:1/x")
     assert "hidden" not in str(raised.value)
-    with pytest.raises(DatabaseUnavailable, match="unable to open"):
-        migrate.prepare(f"sqlite:///{tmp_path_factory.mktemp('d')}/no/such/place.db")
 
 
 def test_looking_at_the_revision_does_not_import_alembic(database_url: str):
