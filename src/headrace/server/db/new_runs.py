@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, insert, select, tuple_
+from sqlalchemy import Connection, Row, Select, bindparam, false, insert, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from headrace.server.db.columns import to_json
@@ -18,6 +19,20 @@ from headrace.wire.flow_runs import CreatedFlowRun, CreateFlowRun
 
 #: How many values one statement is given at most.
 _AT_ONCE = 400
+#: The first entry of the history of runs that were just made, of which nobody has written yet.
+_FIRST_ENTRIES = insert(flow_run_states).from_select(
+    ["run_key", "at", "state", "message", "attempt", "who", "is_stale"],
+    select(
+        flow_runs.c.key,
+        flow_runs.c.created,
+        flow_runs.c.state,
+        flow_runs.c.message,
+        flow_runs.c.attempt,
+        flow_runs.c.created_by,
+        false(),
+    ).where(flow_runs.c.id.in_(bindparam("ids", expanding=True))),
+)
+_INSERT = insert(flow_runs)
 _WAITS_FOR_AGENT = "It waits for an agent."
 _WAITS_FOR_TIME = "It waits for its start time."
 
@@ -45,28 +60,34 @@ class NewRun:
     now: float
 
 
-def create_many(
-    connection: Connection, items: Sequence[NewRun]
-) -> list[CreatedFlowRun | BaseException]:
+def create_batches(
+    connection: Connection, batches: Sequence[Sequence[NewRun]]
+) -> list[list[CreatedFlowRun] | BaseException]:
     """Make flow runs: for `Database.write_grouped`.
 
+    Args:
+        connection: A connection that writes.
+        batches: What was asked for together: all of a batch is made, or none of it.
+
     Returns:
-        For each item what came of it, or why it could not be made.
+        For each batch what came of it, or why it could not be made.
     """
-    results: list[CreatedFlowRun | BaseException | None] = [None] * len(items)
+    results: list[list[CreatedFlowRun] | BaseException] = []
     templates: dict[tuple[str | None, ...], Template | Refusal] = {}
     rows: list[dict[str, Any]] = []
-    places: list[int] = []
-    for place, item in enumerate(items):
+    for batch in batches:
         try:
-            template = _template(connection, item.request, templates)
-            rows.append(_row(item, template))
-            places.append(place)
+            fresh = _rows(connection, batch, templates)
         except Refusal as refusal:
-            results[place] = refusal
-    for place, created in zip(places, insert_runs(connection, rows), strict=True):
-        results[place] = created
-    return [result for result in results if result is not None]
+            results.append(refusal)
+        else:
+            rows += fresh
+            results.append([])
+    created = iter(insert_runs(connection, rows))
+    for batch, result in zip(batches, results, strict=True):
+        if isinstance(result, list):
+            result.extend(islice(created, len(batch)))
+    return results
 
 
 def insert_runs(connection: Connection, rows: Sequence[dict[str, Any]]) -> list[CreatedFlowRun]:
@@ -87,7 +108,7 @@ def insert_runs(connection: Connection, rows: Sequence[dict[str, Any]]) -> list[
         else:
             taken.setdefault((row["version_group_id"], row["idempotency_key"]), row)
     if fresh:
-        connection.execute(insert(flow_runs), fresh)
+        connection.execute(_INSERT, fresh)
     # In the order of their keys, so that two servers that make the same never wait for each other.
     keyed = [taken[key] for key in sorted(taken)]
     if keyed:
@@ -96,7 +117,7 @@ def insert_runs(connection: Connection, rows: Sequence[dict[str, Any]]) -> list[
     made = fresh + [row for row in keyed if there[_key(row)].id == row["id"]]
     for start in range(0, len(made), _AT_ONCE):
         ids = [row["id"] for row in made[start : start + _AT_ONCE]]
-        connection.execute(_first_entries(ids))
+        connection.execute(_FIRST_ENTRIES, {"ids": ids})
     results = []
     for row in rows:
         run = row if row["idempotency_key"] is None else None
@@ -162,6 +183,23 @@ def new_row(
     }
 
 
+def _rows(
+    connection: Connection,
+    batch: Sequence[NewRun],
+    templates: dict[tuple[str | None, ...], Template | Refusal],
+) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for number, item in enumerate(batch, start=1):
+        try:
+            rows.append(_row(item, _template(connection, item.request, templates)))
+        except Refusal as refusal:
+            if len(batch) == 1:
+                raise
+            about = f"Of {len(batch)} flow runs, number {number} cannot be made, so none was. "
+            raise Refusal(refusal.status, refusal.code, about + refusal.message) from None
+    return rows
+
+
 def _row(item: NewRun, template: Template) -> dict[str, Any]:
     request = item.request
     return new_row(
@@ -223,23 +261,6 @@ def _by_key(
         for row in connection.execute(choice):
             found[row.version_group_id, row.idempotency_key] = row
     return found
-
-
-def _first_entries(ids: Sequence[str]) -> Any:
-    columns = flow_runs.c
-    return insert(flow_run_states).from_select(
-        ["run_key", "at", "state", "message", "attempt", "who", "is_stale"],
-        select(
-            columns.key,
-            columns.created,
-            columns.state,
-            columns.message,
-            columns.attempt,
-            columns.created_by,
-            # Never auto-opened on creation: nobody has written yet.
-            columns.is_open,
-        ).where(columns.id.in_(ids)),
-    )
 
 
 def moment_of(start_time: datetime.datetime | None) -> float | None:

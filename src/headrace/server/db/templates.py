@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, select
 
 from headrace.server.db import projects as in_projects
 from headrace.server.db.columns import from_json, to_json
@@ -97,6 +97,9 @@ TEMPLATES: Select[Any] = (
 )
 
 
+_BY_ID = TEMPLATES.where(flows.c.id == bindparam("flow_id"))
+
+
 def find(connection: Connection, request: CreateFlowRun) -> Template:
     """Return the version that a run is to be made of.
 
@@ -105,7 +108,7 @@ def find(connection: Connection, request: CreateFlowRun) -> Template:
             itself or does not suffice (422).
     """
     if request.flow_id is not None:
-        row = connection.execute(TEMPLATES.where(flows.c.id == request.flow_id)).one_or_none()
+        row = connection.execute(_BY_ID, {"flow_id": request.flow_id}).one_or_none()
         if row is None:
             raise Refusal(
                 404,

@@ -12,7 +12,7 @@ import msgspec
 from headrace.core.now import now, timestamp
 from headrace.server.callers import Caller
 from headrace.server.db import flow_runs, run_orders
-from headrace.server.db.new_runs import NewRun, create_many, moment_of
+from headrace.server.db.new_runs import NewRun, create_batches, moment_of
 from headrace.server.problems import Refusal
 from headrace.server.rules.kinds import KINDS, kind_of
 from headrace.server.rules.naming import check_labels, check_name
@@ -56,10 +56,7 @@ async def create(
             f"Ask for them in several requests.",
         )
     items = [_new_run(request, caller) for request in requests]
-    if len(items) == 1:
-        created = [await parts.database.write_grouped(create_many, items[0])]
-    else:
-        created = await parts.database.write(lambda connection: _all_of(connection, items))
+    created = await parts.database.write_grouped(create_batches, items)
     if any(run.is_new for run in created):
         parts.hub.notify("work")
     return created
@@ -229,18 +226,6 @@ def check_size(what: str, value: object, most: int = LARGEST_VALUE) -> None:
             f"{what} may have {most:,} bytes as JSON, and has {size:,}. Store the value elsewhere, "
             f"and give where it is.",
         )
-
-
-def _all_of(connection: Connection, items: Sequence[NewRun]) -> list[CreatedFlowRun]:
-    created: list[CreatedFlowRun] = []
-    for number, result in enumerate(create_many(connection, items), start=1):
-        if isinstance(result, Refusal):
-            about = f"Of {len(items)} flow runs, number {number} cannot be made, so none was. "
-            raise Refusal(result.status, result.code, about + result.message)
-        if isinstance(result, BaseException):
-            raise result
-        created.append(result)
-    return created
 
 
 async def _order(parts: Parts, run_id: str, write: Callable[[Connection], None]) -> FlowRun:
