@@ -41,6 +41,9 @@ PAGES = {
     ),
     "results": Page("Results and secrets", "results", ["headrace.results", "headrace.secrets"]),
     "executors": Page("Executors", "executors", ["headrace.executors"]),
+    "storage": Page(
+        "Storage and registration", "registering", ["headrace.storage", "headrace.registration"]
+    ),
     "schedules": Page(
         "Schedules",
         "schedules",
@@ -56,6 +59,7 @@ PAGES = {
         "configuration",
         ["headrace.config", "headrace.run_configs"],
     ),
+    "client": Page("Client", "client", ["headrace.client"]),
     "testing": Page("Testing", "testing-flows", ["headrace.testing"]),
     "errors": Page("Errors", "index", ["headrace.errors"]),
 }

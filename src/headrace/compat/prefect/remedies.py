@@ -26,8 +26,8 @@ _NO_STORAGE: Final = (
     "flow.run() does not look at flow.storage: to run the flow here, leave it out."
 )
 _NO_AGENT: Final = (
-    "This version of Headrace has no agents. Run the flow here, on a schedule too, with flow.run() or "
-    "`headrace run --prefect1 --schedule`."
+    "prefect.agent.local.LocalAgent is what there is; `headrace agent local start` is the same from the "
+    "command line."
 )
 _NO_CLI: Final = "The command line is `headrace`; see `headrace --help`."
 _NO_VENDOR: Final = (

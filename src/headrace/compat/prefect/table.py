@@ -25,6 +25,9 @@ _SOURCES: Final[dict[str, dict[str, str]]] = {
         ),
         f"{_OWN}.client": "Client",
     },
+    "prefect.agent": {},
+    "prefect.agent.local": {f"{_OWN}.agent": "LocalAgent"},
+    "prefect.agent.local.agent": {f"{_OWN}.agent": "LocalAgent"},
     "prefect.backend": {
         "headrace.tasks.flow_runs.views": "FlowView FlowRunView TaskRunView",
         "headrace.tasks.flow_runs.watching": "watch_flow_run",
