@@ -62,12 +62,22 @@ def durable(home: Path) -> set[tuple[str, int]]:
     }
 
 
-def assert_resumes(recipe: Recipe, cuts: list[int], executor: Any = None) -> int:
-    """Cut and resume; return how many task runs were taken over in the end."""
+def assert_resumes(recipe: Recipe, cuts: list[int], executor: Any = None, forgets: int = 0) -> int:
+    """Cut and resume; return how many task runs were taken over in the end.
+
+    Args:
+        recipe: The flow.
+        cuts: After how many bytes each attempt was killed.
+        executor: Where its tasks execute.
+        forgets: Which tasks keep no value, as bits.
+    """
     with TemporaryDirectory() as folder:
         whole, home = Path(folder) / "whole", Path(folder) / "cut"
         flow = build(recipe)
         flow.executor = executor
+        for number, each in enumerate(flow.sorted_tasks()):
+            if forgets >> number & 1 and each.slug and each.slug.startswith("t"):
+                each.checkpoint = False
         unbroken = Attempt(flow, whole)
         end = unbroken.run()
         assert end is not None
@@ -95,6 +105,12 @@ def assert_resumes(recipe: Recipe, cuts: list[int], executor: Any = None) -> int
 @settings(max_examples=60 * THOROUGHNESS)
 def test_a_resumed_run_agrees_with_an_unbroken_one(recipe: Recipe, cuts: list[int]) -> None:
     assert_resumes(recipe, cuts)
+
+
+@given(recipes(), st.integers(0, 100_000), st.integers(0, 1023))
+@settings(max_examples=60 * THOROUGHNESS)
+def test_it_does_so_where_tasks_keep_no_values(recipe: Recipe, cut: int, forgets: int) -> None:
+    assert_resumes(recipe, [cut], forgets=forgets)
 
 
 def test_many_do() -> None:
