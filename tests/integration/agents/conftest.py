@@ -1,0 +1,154 @@
+"""A real server with a flow that tells about the process that it runs in."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headrace.client import Client
+from headrace.engine.run_directory import RunDirectory, SupervisorRecord, run_directories
+from headrace.wire.claims import Claim, ClaimedRun
+from headrace.wire.flow_runs import FlowRun
+from tests.support.agents import RunningAgent, processes_of, running_agent
+from tests.support.servers import RunningServer, headrace, running_server
+
+#: Says what its process is like, waits for a file, and ends.
+_FLOW = """
+import json, os, random, signal, sys, threading, time
+from pathlib import Path
+from headrace import Flow, Parameter, task
+
+@task
+def look(where):
+    found = {
+        "env": dict(os.environ), "cwd": os.getcwd(), "path": sys.path, "pid": os.getpid(),
+        "parent": os.getppid(), "session": os.getsid(0), "at": time.time(),
+        "random": random.random(), "zone": time.tzname[0], "hash": hash("headrace"),
+        "files": sorted(os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")
+                        if os.path.exists(f"/proc/self/fd/{fd}")),
+        "alarm": signal.getsignal(signal.SIGALRM) is signal.SIG_DFL,
+        "threads": threading.active_count(),
+        "modules": sorted(sys.modules),
+    }
+    part = Path(where + ".part")
+    part.write_text(json.dumps(found))
+    part.rename(where)
+
+@task
+def wait(until):
+    while until and not Path(until).exists():
+        time.sleep(0.02)
+
+with Flow("looks") as flow:
+    wait(Parameter("until", default=""), upstream_tasks=[look(Parameter("where"))])
+"""
+
+
+class Scene:
+    """A server, its client, and the flow `looks`."""
+
+    def __init__(self, server: RunningServer, client: Client, folder: Path) -> None:
+        self.server = server
+        self.client = client
+        self.folder = folder
+        self.home = server.home
+        self._count = 0
+
+    def start(
+        self,
+        run_config: dict[str, Any] | None = None,
+        until: Path | None = None,
+        start_time: datetime.datetime | None = None,
+    ) -> tuple[str, Path]:
+        """Make a run; return its id, and the file in which its process tells about itself."""
+        self._count += 1
+        where = self.folder / f"look-{self._count}"
+        created = self.client.create_flow_run(
+            "looks",
+            "p",
+            parameters={"where": str(where), "until": str(until or "")},
+            run_config=run_config,
+            labels=[],
+            start_time=start_time,
+        )
+        return created.id, where
+
+    def looked(self, where: Path, timeout: float = 30) -> Any:
+        """Wait until the process of a run has told about itself."""
+        self.until(where.exists, f"{where} is not written", timeout)
+        return json.loads(where.read_text())
+
+    def ended(self, run_id: str, state: str = "Success", timeout: float = 30) -> FlowRun:
+        """Wait until a run is over, and return it."""
+        self.until(lambda: self.client.get_flow_run(run_id).is_finished, "it does not end", timeout)
+        run = self.client.get_flow_run(run_id)
+        assert run.state == state, run.message
+        return run
+
+    def supervisor(self, run_id: str) -> tuple[RunDirectory, SupervisorRecord]:
+        """Return the directory of a run's only attempt here, and its supervisor."""
+        (directory,) = [
+            each for each in run_directories(str(self.home)) if run_id in str(each.path)
+        ]
+        self.until(lambda: directory.read(SupervisorRecord) is not None, "no supervisor")
+        record = directory.read(SupervisorRecord)
+        assert record is not None
+        return directory, record
+
+    def claimed(self, run_id: str) -> ClaimedRun:
+        """Claim a run by hand."""
+        claimed = self.client.claim(Claim(agent="by-hand", name="by hand", kind="local", wait=5.0))
+        (run,) = claimed.runs
+        assert run.id == run_id
+        return run
+
+    @staticmethod
+    def until(condition: Callable[[], object], what: str, timeout: float = 30) -> None:
+        end = time.monotonic() + timeout
+        while not condition():
+            assert time.monotonic() < end, what
+            time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    folder = tmp_path_factory.mktemp("agents")
+    file = folder / "looks.py"
+    file.write_text(textwrap.dedent(_FLOW))
+    with running_server() as server:
+        with Client(server.url) as client:
+            headrace(
+                *("register", "--project", "p", "--create-project", "--path", str(file)),
+                env=server.env,
+            )
+            yield Scene(server, client, folder)
+        # Fork servers stay for a while when their agents have gone; nothing is left by a test.
+        assert os.getpid() not in processes_of(server.home)
+
+
+@pytest.fixture
+def scene(whole: Scene) -> Scene:
+    return whole
+
+
+@pytest.fixture
+def agent(scene: Scene, tmp_path: Path) -> Iterator[Callable[..., RunningAgent]]:
+    """Start agents that are ended with the test, with all that they have started."""
+    from contextlib import ExitStack
+
+    with ExitStack() as stack:
+
+        def start(*options: str, **env: str) -> RunningAgent:
+            return stack.enter_context(
+                running_agent(scene.server, options=list(options), env=dict(env))
+            )
+
+        yield start
