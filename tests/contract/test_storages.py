@@ -73,13 +73,13 @@ class Memory(Storage):
         self.place = place
 
     def add_flow(self, flow):
-        self._check_name(flow)
-        return self._keep(flow, self.place)
+        self.check_name(flow)
+        return self.keep(flow, self.place)
 
     def get_flow(self, flow_name):
         from headrace.loading import extract_flow_from_file
 
-        code = self.places[self._location(flow_name)]
+        code = self.places[self.location_of(flow_name)]
         return extract_flow_from_file(file_contents=code, flow_name=flow_name)
 
 

@@ -205,24 +205,28 @@ class Storage:
         self.flows = dict(description.get("flows") or {})
         self.prepared_by = list(description.get("prepared_by") or ())
 
-    # -- for the kinds ------------------------------------------------------------------------
+    # -- what `add_flow` and `get_flow` of a kind are made with ------------------------------------------------------------------------
 
-    def _keep(self, flow: Flow, location: str) -> str:
-        """Note that a flow is at `location`; return that."""
+    def keep(self, flow: Flow, location: str) -> str:
+        """Note that a flow is at `location`; return that. For `add_flow`, when the flow is there."""
         self.flows[flow.name] = location
         self._flows[flow.name] = flow
         self.prepared_by = sorted({*self.prepared_by, *prepared()})
         return location
 
-    def _check_name(self, flow: Flow) -> None:
-        """Make sure that no other flow of this name was added."""
+    def check_name(self, flow: Flow) -> None:
+        """Make sure that no other flow of this name was added.
+
+        Raises:
+            StorageError: If one was.
+        """
         if self._flows.get(flow.name, flow) is not flow:
             raise StorageError(
                 f"There are two flows named {flow.name!r} in one {self.name} storage, which knows "
                 "them by their names. Give one of them another name, or a storage of its own."
             )
 
-    def _location(self, flow_name: str) -> str:
+    def location_of(self, flow_name: str) -> str:
         """Return where a flow is, after doing what has to be done before it is loaded.
 
         Raises:

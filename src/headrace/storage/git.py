@@ -124,8 +124,8 @@ class Git(Storage):
 
     def add_flow(self, flow: Flow) -> str:
         """Note that a flow is in this file; return the file's path in the repository."""
-        self._check_name(flow)
-        return self._keep(flow, self.flow_path)
+        self.check_name(flow)
+        return self.keep(flow, self.flow_path)
 
     def get_flow(self, flow_name: str) -> Flow:
         """Check the repository out and load a flow.
@@ -142,7 +142,7 @@ class Git(Storage):
         """
         from headrace.loading import extract_flow_from_file
 
-        path = self._location(flow_name).lstrip("/")
+        path = self.location_of(flow_name).lstrip("/")
         commit, folder = self._check_out()
         file = os.path.join(folder, path)
         if not os.path.isfile(file):

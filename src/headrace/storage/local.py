@@ -83,7 +83,7 @@ class Local(Storage):
                 the file cannot be written.
             SerializationError: If the flow cannot be pickled.
         """
-        self._check_name(flow)
+        self.check_name(flow)
         if self.stored_as_script:
             return self._add_script(flow)
         from headrace.flow_files import flow_to_bytes_pickle, write_whole
@@ -108,11 +108,11 @@ class Local(Storage):
                     f"The flow {flow.name!r} cannot be written to {location}: {error.strerror}."
                 ) from error
         self.hashes[flow.name] = mark
-        return self._keep(flow, location)
+        return self.keep(flow, location)
 
     def get_flow(self, flow_name: str) -> Flow:
         """Load a flow; errors are those of every storage."""
-        location = self._location(flow_name)
+        location = self.location_of(flow_name)
         if not self.stored_as_script and not self._is_module(location):
             return self._unpickled(flow_name, location)
         if self._is_module(location):
@@ -151,7 +151,7 @@ class Local(Storage):
         digest = None if self._is_module(self.path) else _digest(self.path)
         if digest is not None:
             self.hashes[flow.name] = digest
-        return self._keep(flow, self.path)
+        return self.keep(flow, self.path)
 
     def _is_module(self, path: str) -> bool:
         """Tell whether a path is the dotted name of a module."""

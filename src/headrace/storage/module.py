@@ -48,11 +48,11 @@ class Module(Storage):
 
     def add_flow(self, flow: Flow) -> str:
         """Take a flow in; return the module's name."""
-        self._check_name(flow)
-        return self._keep(flow, self.module)
+        self.check_name(flow)
+        return self.keep(flow, self.module)
 
     def get_flow(self, flow_name: str) -> Flow:
         """Import the module and return the flow; errors are those of every storage."""
         from headrace.loading import extract_flow_from_module
 
-        return extract_flow_from_module(self._location(flow_name), flow_name)
+        return extract_flow_from_module(self.location_of(flow_name), flow_name)
