@@ -46,7 +46,7 @@ def command(as_json: bool) -> int:
         [
             ("server", f"{client.api_url}  ({sources['api_url']})"),
             ("version", f"Headrace {server.version}, {server.database}"),
-            ("key", f"{key[:8]}…  ({sources[name]})" if len(key) > 16 else key and "given"),
+            ("key", f"{name}  ({sources[name]})" if key else "none"),
             ("access", verdict),
         ]
     )
