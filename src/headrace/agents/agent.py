@@ -248,6 +248,7 @@ class Agent:
                         heapq.heapify(waiting)
                         self._due = waiting
                         self._runs.pop(key)
+                        self._to_report.put((*key, "its agent was told not to start it"))
                     else:
                         self._dropped.add(key)
             self._changed.notify_all()
