@@ -82,6 +82,10 @@ class _Collision(Exception):
     """Other transactions were in the way: nothing was committed."""
 
 
+class _Spoilt(Exception):
+    """A job has cost the whole transaction: nothing was committed."""
+
+
 class Writer:
     """A thread with a connection of its own, through which everything is written.
 
@@ -166,8 +170,8 @@ class Writer:
             try:
                 self._commit(units)
                 return
-            except _Collision:
-                # Alone, each holds fewer locks, and only the one that collides is done again.
+            except (_Collision, _Spoilt):
+                # Alone, each holds fewer locks, and only the one that is to blame fails.
                 pass
         for unit in units:
             self._perform_alone(unit)
@@ -183,12 +187,20 @@ class Writer:
                     unit.fail(_unavailable(error, "It was not written"))
                     return
                 time.sleep(random.uniform(0.001, 0.02))
+            except _Spoilt as error:
+                if len(unit.jobs) == 1:
+                    unit.fail(_unavailable(error, "It was not written"))
+                    return
+                for part in unit.split():
+                    self._perform_alone(part)
+                return
 
     def _commit(self, units: list[_Unit]) -> None:
         """Perform units in one transaction.
 
         Raises:
-            _Collision: If nothing was written, and they had better be tried one by one.
+            _Collision: If nothing was written because of other transactions.
+            _Spoilt: If nothing was written because of one of the jobs.
         """
         until = time.monotonic() + _PATIENCE
         pause = 0.01
@@ -250,14 +262,16 @@ def _units(jobs: list[Job]) -> list[_Unit]:
 
 def _perform_guarded(connection: Connection, unit: _Unit) -> None:
     """Perform a unit within a savepoint; if a group fails, perform its items one by one."""
+    savepoint = connection.begin_nested()
     try:
-        with connection.begin_nested():
-            unit.perform(connection)
+        unit.perform(connection)
+        savepoint.commit()
     except Exception as error:  # whatever a job raises is its caller's, not its neighbours'
         if connection.invalidated or _is_collision(error):
             raise
         if _has_ended(connection):
-            raise _Collision from error
+            raise _Spoilt from error
+        savepoint.rollback()
         if len(unit.jobs) == 1:
             unit.fail(error)
             return
@@ -285,7 +299,7 @@ def _is_lost(error: DBAPIError) -> bool:
 
 
 def _unavailable(error: Exception, outcome: str) -> DatabaseUnavailable:
-    cause = error.__cause__ or error
+    cause = error.__cause__ if isinstance(error, _Collision | _Spoilt) else error
     told = " ".join(str(getattr(cause, "orig", cause)).split())
     return DatabaseUnavailable(f"{outcome}: the database says: {told}. Ask again in a moment.")
 

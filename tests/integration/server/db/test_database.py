@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, select, text
@@ -183,6 +184,29 @@ def test_small_writes_pass_large_ones(database_url: str, monkeypatch):
             held.set()
             await asyncio.gather(first, small, *large)
             assert done == ["small", "large 0", "large 1", "large 2"]
+
+    asyncio.run(scenario())
+
+
+def test_a_full_disk_is_told_to_whoever_it_has_no_room_for(tmp_path: Path):
+    def limit(pages: int):
+        def set_limit(connection: Connection) -> None:
+            found = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+            connection.exec_driver_sql(f"PRAGMA max_page_count = {found + pages}")
+
+        return set_limit
+
+    async def scenario() -> None:
+        async with opened(f"sqlite:///{tmp_path / 'x.db'}") as database:
+            await database.write(limit(5))
+            jobs = [_add("a"), _add("x" * 100_000), _add("b")]
+            done = await asyncio.gather(*map(database.write, jobs), return_exceptions=True)
+            assert [type(result) for result in done] == [str, DatabaseUnavailable, str]
+            assert "It was not written" in str(done[1])
+            assert "disk is full" in str(done[1])
+            await database.write(limit(500))
+            await database.write(_add("x" * 100_000))
+            assert [name[0] for name in await database.read(_names)] == ["a", "b", "x"]
 
     asyncio.run(scenario())
 
