@@ -80,6 +80,9 @@ class GitHost:
         self.root = root
         self.accepted = accepted
         self.requests: list[tuple[str, str | None]] = []
+        #: Whether it speaks the second version of Git's protocol; the first gives away only what
+        #: branches and tags are at.
+        self.is_modern = True
         self.url = ""
 
     def repository(self, name: str = "company/flows") -> Repository:
@@ -163,7 +166,9 @@ class _Handler(BaseHTTPRequestHandler):
                 **_AUTHOR,
                 "GIT_PROJECT_ROOT": str(self.served.root / "bare"),
                 "GIT_HTTP_EXPORT_ALL": "1",
-                "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+                "GIT_PROTOCOL": self.headers.get("Git-Protocol", "")
+                if self.served.is_modern
+                else "",
                 "REQUEST_METHOD": self.command,
                 "PATH_INFO": path,
                 "QUERY_STRING": query,

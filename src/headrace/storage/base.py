@@ -242,9 +242,7 @@ class Storage:
 
 
 def _strings(storage: Storage, argument: str, values: Iterable[str] | None) -> list[str]:
-    listed: list[Any] = [] if values is None else [values] if isinstance(values, str) else []
-    if values is not None and not listed:
-        listed = list(values)
+    listed: list[Any] = list(values or ())
     if isinstance(values, str) or not all(isinstance(value, str) for value in listed):
         raise StorageError(
             f"The {argument} of a {type(storage).__name__} storage are a list of strings, not "

@@ -143,16 +143,15 @@ class Git(Storage):
         from headrace.loading import extract_flow_from_file
 
         path = self.location_of(flow_name).lstrip("/")
-        commit, folder = self._check_out()
+        address = self._address()
+        commit, folder = self._check_out(address)
         file = os.path.join(folder, path)
         if not os.path.isfile(file):
             raise RepositoryError(
-                f"There is no file {path} in {self._shown()} at {self._at()} (commit {commit[:12]}). "
+                f"There is no file {path} in {address.url} at {self._at()} (commit {commit[:12]}). "
                 "Push it, or mend flow_path, which counts from the repository's top folder."
             )
-        self.logger.info(
-            "Loading the flow %r from %s, commit %s.", flow_name, self._shown(), commit
-        )
+        self.logger.info("Loading the flow %r from %s, commit %s.", flow_name, address.url, commit)
         if folder not in sys.path:
             sys.path.insert(0, folder)  # the folder of the file itself will come before it
         return extract_flow_from_file(file, flow_name=self.flow_name or flow_name)
@@ -169,7 +168,7 @@ class Git(Storage):
             return self
         from headrace.storage.rebuilding import storage_from
 
-        commit = self._remote().resolve(self.branch_name, self.tag)
+        commit = _remote(self._address()).resolve(self.branch_name, self.tag)
         # Of branch, tag and commit a storage has one.
         pinned = storage_from(
             {**self.serialize(), "commit": commit, "branch_name": None, "tag": None}
@@ -200,7 +199,7 @@ class Git(Storage):
                 "A Git storage needs the repository: repo='company/flows', or the name of a secret "
                 "with its address as git_clone_url_secret_name."
             )
-        if not self.flow_path or os.path.isabs(os.path.normpath(self.flow_path.lstrip("/"))):
+        if not self.flow_path.strip("/"):
             raise StorageError("A Git storage needs flow_path, the path of the flow's file.")
         if ".." in self.flow_path.split("/"):
             raise StorageError(f"The flow_path {self.flow_path!r} leads out of the repository.")
@@ -229,10 +228,6 @@ class Git(Storage):
         token = Secret(self.git_token_secret_name).get()
         return with_token(url, token, username, self.git_token_scheme)
 
-    def _shown(self) -> str:
-        """Return the address, as it may be shown."""
-        return self._address().url
-
     def _at(self) -> str:
         """Say in words what is asked of the repository."""
         if self.commit is not None:
@@ -241,14 +236,9 @@ class Git(Storage):
             return f"tag {self.tag!r}"
         return "its default branch" if self.branch_name is None else f"branch {self.branch_name!r}"
 
-    def _remote(self) -> GitRemote:
-        from headrace.storage.git_remote import GitRemote
-
-        return GitRemote(self._address())
-
-    def _check_out(self) -> tuple[str, str]:
+    def _check_out(self, address: Address) -> tuple[str, str]:
         """Return the commit, and the folder that it is checked out in."""
-        remote = self._remote()
+        remote = _remote(address)
         commit = self.commit or remote.resolve(self.branch_name, self.tag)
         folder = tempfile.mkdtemp(prefix="headrace-git-")
         if not self._checkouts:
@@ -256,6 +246,12 @@ class Git(Storage):
         self._checkouts.append(folder)
         remote.check_out(commit, folder, self.clone_depth)
         return commit, folder
+
+
+def _remote(address: Address) -> GitRemote:
+    from headrace.storage.git_remote import GitRemote
+
+    return GitRemote(address)
 
 
 def _close_in(process: int, storage: Git) -> None:

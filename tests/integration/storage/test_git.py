@@ -137,6 +137,18 @@ def test_depth(host, n, depth, closing):
     assert len(fetched) == {0: 2, 1: 1, 3: 2}[depth]
 
 
+@pytest.mark.parametrize("is_modern", [True, False])
+def test_a_commit_that_no_branch_is_at(host, n, is_modern, closing):
+    host.is_modern = is_modern
+    repository = host.repository()
+    commits = [repository.push(files(version, n)) for version in range(1, 4)]
+    repository.tag("v3", annotated=True)
+    assert of(host, tag="v3").pinned().commit == commits[2]
+    assert result_of(closing(of(host, commit=commits[0]))) == 101
+    with pytest.raises(RepositoryError, match="no commit 01234"):
+        closing(of(host, commit="0123456789" * 4)).get_flow("nightly")
+
+
 def test_another_name_in_the_file(host, n, closing):
     host.repository().push(files(1, n))
     storage = Git("/flows/nightly.py", "company/flows", repo_host=host.url, flow_name="second")
