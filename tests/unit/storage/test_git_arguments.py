@@ -113,3 +113,13 @@ def test_a_description_gives_the_same_storage(arguments, choice, name):
     assert again == storage
     assert again.serialize() == storage.serialize()
     assert again.git_token_username == storage.git_token_username
+
+
+def test_without_the_extra(monkeypatch):
+    import sys
+
+    from headrace.core.errors import MissingExtraError
+
+    monkeypatch.setitem(sys.modules, "dulwich.client", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'headrace\[git\]'"):
+        Git("flow.py", "file:///srv/git").pinned()
