@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException, ValidationException
+from sqlalchemy.exc import DataError
 
 from headrace.core.errors import DatabaseBusy, DatabaseUnavailable
 from headrace.server.problems import Refusal
@@ -37,6 +38,12 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
     if isinstance(error, DatabaseUnavailable):
         problem = Problem(code="database_unavailable", message=str(error))
         return answer(503, problem, {"retry-after": "1"})
+    if isinstance(error, DataError):
+        # What the database cannot keep came with the request: PostgreSQL takes no NUL in a text.
+        return answer(422, Problem(code="bad_value", message=_unkept(error)))
+    if isinstance(error, RecursionError):
+        deep = "The request is not valid: its JSON is nested too deeply to be read."
+        return answer(400, Problem(code="invalid", message=deep))
     if isinstance(error, ValidationException):
         return answer(400, _invalid(error))
     if isinstance(error, HTTPException) and error.status_code < 500:
@@ -49,6 +56,11 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
     return answer(500, problem)
 
 
+def _unkept(error: DataError) -> str:
+    told = " ".join(str(error.orig).split())
+    return f"The request holds a value that cannot be kept or looked for: {told}"
+
+
 def _invalid(error: ValidationException) -> Problem:
     """Say which fields are wrong, by their names."""
     found = error.extra if isinstance(error.extra, list) else []
@@ -57,6 +69,9 @@ def _invalid(error: ValidationException) -> Problem:
         key, message = entry.get("key", ""), entry.get("message", "")
         parts.append(f"{key}: {message}" if key and key != "data" else message)
     text = "; ".join(parts) or error.detail
+    if text == "'data'":
+        # What Litestar says of a body that is not there.
+        text = "it has no body, and needs one, of JSON"
     return Problem(code="invalid", message=f"The request is not valid: {_plain(text)}.")
 
 

@@ -6,6 +6,8 @@ from headrace.server.problems import Refusal
 
 #: How many items a page has if nobody says otherwise, and at most.
 DEFAULT_LIMIT = 100
+#: The largest number in the databases' columns of whole numbers.
+LARGEST_WHOLE = 2**31 - 1
 MOST = 1_000
 
 
@@ -27,6 +29,21 @@ def check_limit(limit: int, most: int = MOST) -> int:
             f"with what each gives as its `next`.",
         )
     return limit
+
+
+def check_whole(number: int, what: str) -> int:
+    """Return a whole number that both databases can look for.
+
+    Args:
+        number: The number.
+        what: What it is, for the message.
+
+    Raises:
+        Refusal: If it is too large; 422.
+    """
+    if abs(number) > LARGEST_WHOLE:
+        raise Refusal(422, "bad_number", f"{what} is too large: {number}.")
+    return number
 
 
 def several(text: str | None) -> list[str]:

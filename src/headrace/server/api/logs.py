@@ -7,7 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 
 from headrace.server.db.logs import LogFilter
-from headrace.server.paging import check_limit
+from headrace.server.paging import check_limit, check_whole
 from headrace.server.parts import Parts
 from headrace.server.services import logs
 from headrace.wire.logs import LogPage
@@ -27,6 +27,8 @@ async def read_logs(
 ) -> LogPage:
     """Read log lines on from where the page before ended; wait for more, for so many seconds."""
     check_limit(limit, _MOST)
+    if level is not None:
+        check_whole(level, "The level")
     return await logs.follow(
         parts,
         run_id,

@@ -10,7 +10,7 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 
 from headrace.core.now import now
 from headrace.server.db import task_counts, task_runs
-from headrace.server.paging import DEFAULT_LIMIT, check_limit, several
+from headrace.server.paging import DEFAULT_LIMIT, check_limit, check_whole, several
 from headrace.server.parts import Parts
 from headrace.wire.task_runs import TaskRun, TaskRunCounts, TaskRunPage, TaskRunState
 
@@ -56,6 +56,7 @@ async def get_task_run(
     parts: NamedDependency[Parts],
 ) -> TaskRun:
     """Look at a task run, and why it waits."""
+    check_whole(map_index, "The map index")
     return await parts.database.read(lambda c: task_runs.get(c, run_id, slug, map_index, now()))
 
 
@@ -67,6 +68,7 @@ async def list_task_run_states(
     parts: NamedDependency[Parts],
 ) -> list[TaskRunState]:
     """List all that has happened to a task run, from its beginning on."""
+    check_whole(map_index, "The map index")
     return await parts.database.read(lambda c: task_runs.states(c, run_id, slug, map_index))
 
 

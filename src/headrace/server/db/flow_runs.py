@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, or_, select
 
-from headrace.server.db.columns import from_json
+from headrace.server.db.columns import as_key, from_json
 from headrace.server.db.ownership import to_time
 from headrace.server.db.schema import (
     attempts,
@@ -207,7 +207,7 @@ def _filtered(choice: Select[Any], which: RunFilter) -> Select[Any]:
 def _read_cursor(after: str) -> tuple[float, int]:
     created, _, key = after.partition(":")
     try:
-        return float(created), int(key)
+        return float(created), as_key(key)
     except ValueError:
         raise Refusal(
             422, "bad_cursor", f"No page of flow runs has given {after!r} as its `next`."

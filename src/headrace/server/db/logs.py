@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
+from headrace.server.db.columns import as_key
 from headrace.server.db.flow_runs import unknown_run
 from headrace.server.db.schema import flow_runs, logs, writers
 from headrace.server.problems import Refusal
@@ -117,7 +118,7 @@ def _read_cursor(after: str | None) -> dict[int, int]:
             continue
         writer, _, seq = part.partition(":")
         try:
-            position[int(writer)] = int(seq)
+            position[as_key(writer)] = as_key(seq)
         except ValueError:
             raise Refusal(
                 422, "bad_cursor", f"No page of logs has given {after!r} as its `next`."

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select
 
 from headrace.server.db import flow_runs as in_flow_runs
+from headrace.server.db.columns import as_key
 from headrace.server.db.graphs import graph_of
 from headrace.server.db.ownership import to_time
 from headrace.server.db.schema import task_run_states, task_runs, writers
@@ -270,7 +271,7 @@ def _after(connection: Connection, place: Place) -> ColumnElement[bool]:
 def _read_cursor(after: str) -> Place:
     map_index, _, slug = after.partition(":")
     try:
-        return slug, int(map_index)
+        return slug, as_key(map_index)
     except ValueError:
         raise Refusal(
             422, "bad_cursor", f"No page of task runs has given {after!r} as its `next`."

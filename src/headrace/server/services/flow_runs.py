@@ -84,7 +84,7 @@ async def wait(parts: Parts, run_id: str, state: str | None, seconds: float) -> 
         Refusal: If there is none of this id; 404.
     """
     loop = asyncio.get_running_loop()
-    until = loop.time() + min(seconds, parts.settings.longest_wait.total_seconds())
+    until = loop.time() + min(parts.settings.longest_wait.total_seconds(), seconds)
     with parts.hub.listen(f"run:{run_id}") as changed:
         known = state
         while True:

@@ -30,7 +30,7 @@ async def follow(
         Refusal: If there is no such flow run (404), or no page has given `after` (422).
     """
     loop = asyncio.get_running_loop()
-    until = loop.time() + min(seconds, parts.settings.longest_wait.total_seconds())
+    until = loop.time() + min(parts.settings.longest_wait.total_seconds(), seconds)
     with parts.hub.listen(f"run:{run_id}") as changed:
         while True:
             position = after
