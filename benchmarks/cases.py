@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from benchmarks.agents import run_memory, start_now
 from benchmarks.comparisons import (
     Settings,
     flatness,
@@ -69,4 +70,9 @@ CASES = [
     ),
     Case(name="runner-tracked", run=partial(tracked_runner, target=Target(must=25, aim=15))),
     Case(name="tracked", run=partial(tracked, target=Target(must=80))),
+    Case(
+        name="start-now",
+        run=partial(start_now, middle=Target(must=60), worst=Target(must=250)),
+    ),
+    Case(name="run-memory", run=partial(run_memory, target=Target(must=40))),
 ]
