@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from headrace.wire.flow_runs import FlowRun
     from headrace.wire.flows import Flow
 
-#: Among so many of the newest flow runs a name, or the beginning of an id, is looked for.
-_LOOKED_AT = 500
+#: Among so many of the newest flow runs the name is looked for that may have been meant.
+_LOOKED_AT = 200
+#: So many ids are named of flow runs that are called the same.
+_MOST_NAMED = 5
 #: An id, with dashes or without, whole or its beginning.
 _ID = re.compile(r"[0-9a-f][0-9a-f-]{5,35}")
 
@@ -48,18 +50,19 @@ def find_flow_run(client: Client, text: str) -> FlowRun:
         except NotFound:
             if len(text.replace("-", "")) >= 32:
                 raise
-    runs = client.flow_runs(limit=_LOOKED_AT)
-    found = [run for run in runs if run.name == text]
+    found = client.flow_runs(name=text, limit=_MOST_NAMED + 1)
     if not found and _ID.fullmatch(text):
-        found = [run for run in runs if run.id.startswith(text)]
+        found = client.flow_runs(id_begins=text, limit=_MOST_NAMED + 1)
     if len(found) > 1:
+        ids = ", ".join(run.id for run in found[:_MOST_NAMED])
+        more = ", …" if len(found) > _MOST_NAMED else ""
         raise click.ClickException(
-            f"{len(found)} flow runs are called {text!r}. Name one by its id: "
-            f"{', '.join(run.id for run in found[:5])}{', …' if len(found) > 5 else ''}."
+            f"Several flow runs are called {text!r}. Name one by its id: {ids}{more}."
         )
     if not found:
+        known = [run.name for run in client.flow_runs(limit=_LOOKED_AT)]
         raise click.ClickException(
-            f"There is no flow run {text!r}.{close_to(text, (run.name for run in runs))} "
+            f"There is no flow run {text!r}.{close_to(text, known)} "
             "List them: headrace flow-run list"
         )
     return found[0]

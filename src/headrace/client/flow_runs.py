@@ -106,6 +106,8 @@ class FlowRuns(Resource):
         *,
         project_name: str | None = None,
         flow_name: str | None = None,
+        name: str | None = None,
+        id_begins: str | None = None,
         state: str | None = None,
         limit: int | None = None,
         after: str | None = None,
@@ -115,13 +117,17 @@ class FlowRuns(Resource):
         Args:
             project_name: Those of this project only.
             flow_name: Those of flows of this name only.
-            state: Those in a state of this type only.
+            name: Those of this name only.
+            id_begins: Those whose id begins so only.
+            state: Those in a state of this type only; several have commas between them.
             limit: At most so many.
             after: What the page before said is `next`.
         """
         query = {
             "project": project_name,
             "flow": flow_name,
+            "name": name,
+            "id_begins": id_begins,
             "state": state,
             "limit": limit,
             "after": after,
@@ -133,6 +139,8 @@ class FlowRuns(Resource):
         *,
         project_name: str | None = None,
         flow_name: str | None = None,
+        name: str | None = None,
+        id_begins: str | None = None,
         state: str | None = None,
         limit: int = 100,
     ) -> list[FlowRun]:
@@ -141,7 +149,9 @@ class FlowRuns(Resource):
         Args:
             project_name: Those of this project only.
             flow_name: Those of flows of this name only.
-            state: Those in a state of this type only.
+            name: Those of this name only.
+            id_begins: Those whose id begins so only.
+            state: Those in a state of this type only; several have commas between them.
             limit: At most so many, over as many pages as it takes.
         """
         found: list[FlowRun] = []
@@ -150,6 +160,8 @@ class FlowRuns(Resource):
             page = self.flow_run_page(
                 project_name=project_name,
                 flow_name=flow_name,
+                name=name,
+                id_begins=id_begins,
                 state=state,
                 limit=min(limit - len(found), 200),
                 after=after,

@@ -36,7 +36,7 @@ from tests.support.servers import headrace, running_server
 
 CHILD = """
 from headrace import Flow, Parameter, task
-from headrace.tasks import create_flow_run, wait_for_flow_run
+from headrace.tasks import RenameFlowRun, create_flow_run, wait_for_flow_run
 
 @task
 def numbers(n):
@@ -60,6 +60,9 @@ with Flow("parent") as parent:
     wait_for_flow_run(
         create_flow_run(flow_name="child", project_name="etl"), raise_final_state=True
     )
+
+with Flow("named") as named:
+    RenameFlowRun(flow_run_name="named by itself")()
 """
 
 
@@ -130,6 +133,12 @@ def test_a_tracked_run_starts_another_once(client):
     (child,) = [run for run in client.flow_runs(limit=9) if run.name == "mother-child"]
     assert child.idempotency_key == f"{parent.id}/create_flow_run-1"
     assert child.state == "Success"
+
+
+def test_a_tracked_run_names_itself(client):
+    made = client.create_flow_run("named", "etl")
+    ended = client.wait_for_flow_run(made.id, timeout=60)
+    assert (ended.state, ended.name) == ("Success", "named by itself")
 
 
 def test_a_child_that_fails_fails_its_parent(client):

@@ -8,7 +8,7 @@ from headrace.core.attribute_defaults import defaults_from_attrs
 from headrace.core.context import context
 from headrace.core.errors import ArgumentError
 from headrace.core.task import Task
-from headrace.tasks.flow_runs.asking import the_client
+from headrace.tasks.flow_runs.asking import client_of_this_run, the_client
 
 
 class RenameFlowRun(Task[Any]):
@@ -44,7 +44,10 @@ class RenameFlowRun(Task[Any]):
         """
         if not flow_run_name:
             raise ArgumentError(f"The task {self.name!r} has no flow_run_name: say the new name.")
-        the_client().rename_flow_run(_this_one(flow_run_id, self.name), flow_run_name)
+        run_id = _this_one(flow_run_id, self.name)
+        is_mine = run_id == context.get("flow_run_id")
+        client = client_of_this_run() if is_mine else the_client()
+        client.rename_flow_run(run_id, flow_run_name)
         return True
 
 
