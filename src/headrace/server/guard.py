@@ -70,7 +70,10 @@ def caller_of(request: Request[Any, Any, Any]) -> Caller:
 
 def _refused(caller: Caller, need: str) -> str:
     if caller.scope == "run":
-        return "A run's token writes and reads its own flow run, and nothing else."
+        return (
+            "A run's token writes and reads its own flow run, and nothing else. A flow that asks for "
+            "more needs a key: HEADRACE_API_KEY in the env of its run config, or of its agent."
+        )
     return (
         f"The key {caller.name!r} has the scope {caller.scope!r}, and this is for "
         f"{_ROUTE_NEEDS[need]}. Use a key of a wider scope: `headrace auth create-key --scope …`."
