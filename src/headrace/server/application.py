@@ -92,7 +92,9 @@ def create_app(settings: ServerSettings, parts: Parts | None = None) -> Litestar
             title="Headrace",
             version=__version__,
             use_handler_docstrings=True,
-            openapi_router=_OnlyTheSchema("/api", route_handlers=[], opt={"needs": "open"}),
+            openapi_router=_OnlyTheSchema(
+                "/api", route_handlers=[], opt={"needs": "open"}, include_in_schema=False
+            ),
             render_plugins=[JsonRenderPlugin(path="/openapi.json")],
         ),
         logging_config=None,

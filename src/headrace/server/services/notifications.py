@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import uuid
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from headrace.core.errors import DatabaseUnavailable
 from headrace.server.db.database import make_engine
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL
+    from sqlalchemy import URL, Engine
 
     from headrace.server.parts import Parts
     from headrace.server.services.hub import Hub
@@ -23,6 +24,35 @@ _CHANNEL = "headrace"
 _GATHER = 0.005
 #: PostgreSQL's bound on what a notification may carry is 8,000 bytes.
 _MOST_BYTES = 7_500
+
+
+class _Connections:
+    """Connections that are all closed in the end, those too that are being opened at that time."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._opened: list[Any] = []
+        self._closed = False
+        self._lock = threading.Lock()
+
+    def open(self) -> Any:
+        """Return a driver's connection that commits each statement."""
+        opened = self._engine.raw_connection()
+        driver: Any = opened.driver_connection
+        with self._lock:
+            self._opened.append(opened)
+            if self._closed:
+                opened.invalidate()
+                return driver
+        driver.set_autocommit(True)
+        return driver
+
+    def close(self) -> None:
+        """Close all of them, whatever state they are in."""
+        with self._lock:
+            self._closed = True
+            for opened in self._opened:
+                opened.invalidate()
 
 
 class Notifications:
@@ -50,20 +80,18 @@ class Notifications:
         """
         engine = make_engine(self._url, connections=2, writes=True)
         failures: Any = (DBAPIError, engine.dialect.loaded_dbapi.Error)
+        connections = _Connections(engine)
         try:
-            listener = await asyncio.to_thread(engine.raw_connection)
-            sender = await asyncio.to_thread(engine.raw_connection)
-            heard: Any = listener.driver_connection
-            said: Any = sender.driver_connection
-            for connection in (heard, said):
-                await asyncio.to_thread(connection.set_autocommit, True)
+            heard = await asyncio.to_thread(connections.open)
+            said = await asyncio.to_thread(connections.open)
             await asyncio.to_thread(heard.execute, f"LISTEN {_CHANNEL}")
             await self._carry(parts.hub, heard, said, failures)
         except failures as error:
             told = " ".join(str(error).split())
             raise DatabaseUnavailable(f"Other servers cannot be heard of: {told}.") from error
         finally:
-            await asyncio.to_thread(engine.dispose)
+            connections.close()
+            engine.dispose()
 
     async def _carry(self, hub: Hub, heard: Any, said: Any, failures: Any) -> None:
         loop = asyncio.get_running_loop()
@@ -96,8 +124,6 @@ class Notifications:
             lost.cancel()
             with suppress(asyncio.CancelledError, *failures):
                 await sending
-            for connection in (heard, said):
-                await asyncio.to_thread(connection.close)
 
     def _put(self, topic: str) -> None:
         self._topics[topic] = None
