@@ -75,15 +75,16 @@ def decode(body: bytes) -> EventBatch:
         raise _invalid(f"`attempt` is {batch.attempt}; attempts are numbered from 1")
     if not 1 <= batch.first <= _LARGEST_NUMBER:
         raise _invalid(f"`first` is {batch.first}; events are numbered from 1")
-    # Few bodies hold what has to be changed, and the body tells at once.
-    has_odd_texts = len(body) > LONGEST or b"\\u0000" in body
+    # Few bodies hold what has to be changed, and the body, or a text's length, tells at once.
+    has_nul = b"\\u0000" in body
+    may_be_long = len(body) > LONGEST
     last = len(batch.events) - 1
     for position, event in enumerate(batch.events):
         if (wrong := _wrong(event, is_last=position == last)) is not None:
             raise _invalid(f"`events[{position}]`: {wrong}")
-        if has_odd_texts:
+        if has_nul or (may_be_long and _is_long(event)):
             _make_storable(event)
-    if has_odd_texts:
+    if has_nul or may_be_long:
         batch.nonce = storable(batch.nonce)
     return batch
 
@@ -142,6 +143,26 @@ def _invalid(what: str) -> Refusal:
 
 def _wrong(event: Event, *, is_last: bool) -> str | None:
     """Return what is wrong with an event; None if nothing is."""
+    if type(event) is LogLine:
+        # Almost every event is a log line or a task's state: what is right is seen at once.
+        if (
+            0 <= event.at < _END_OF_TIME
+            and 0 <= event.level <= _LARGEST
+            and -1 <= event.map_index <= _LARGEST
+            and (event.slug is None or len(event.slug) <= _LONGEST_NAME)
+        ):
+            return None
+    elif (
+        type(event) is TaskState
+        and 0 <= event.at < _END_OF_TIME
+        and event.type in _TASK_TYPES
+        and -1 <= event.map_index <= _LARGEST
+        and 0 < len(event.slug) <= _LONGEST_NAME
+        and 0 <= event.run_count <= _LARGEST
+        and (event.started is None or 0 <= event.started < _END_OF_TIME)
+        and event.due is event.children is None
+    ):
+        return None
     if not 0 <= event.at < _END_OF_TIME:
         return f"`at` is {event.at}, which is no time in seconds since 1970"
     if isinstance(event, TaskState):
@@ -188,6 +209,16 @@ def _wrong_log(event: LogLine) -> str | None:
     if event.slug is not None and len(event.slug) > _LONGEST_NAME:
         return f"a slug has 1 to {_LONGEST_NAME} characters, and this one {len(event.slug)}"
     return None
+
+
+def _is_long(event: Event) -> bool:
+    """Tell whether any of its texts may be too long."""
+    length = len(event.message or "") if not isinstance(event, Renamed) else 0
+    if type(event) is LogLine:
+        length += len(event.logger)
+    elif type(event) is TaskState:
+        length += len(event.location or "") + len(event.place or "") + len(event.name or "")
+    return length > LONGEST
 
 
 def _make_storable(event: Event) -> None:
