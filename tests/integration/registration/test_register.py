@@ -38,6 +38,21 @@ def client(server):
         yield client
 
 
+@pytest.fixture(scope="module")
+def small_server():
+    """For tests of what the database takes no part in."""
+    with running_server() as running:
+        yield running
+
+
+@pytest.fixture
+def small_client(small_server):
+    with Client(small_server.url, api_key="") as client:
+        client.create_project("etl")
+        yield client
+        client.delete_project("etl")
+
+
 def private_flow(constant="v1", cluster=ADDRESS):
     password = SECRET
 
@@ -111,7 +126,7 @@ def test_an_unchanged_flow_is_no_new_version(client, tmp_path):
     assert once(force=True, constant="v2", cluster="tcp://other:8786").version == 4
 
 
-def test_what_the_server_is_told(client, tmp_path):
+def test_what_the_server_is_told(small_client, tmp_path):
     @task
     def extract(day):
         return day
@@ -128,8 +143,8 @@ def test_what_the_server_is_told(client, tmp_path):
         lost_after=datetime.timedelta(minutes=2),
     ) as flow:
         extract(Parameter("day", default=datetime.date(2026, 1, 1)))
-    flow_id = flow.register("etl", labels=["given"], client=client, set_schedule_active=False)
-    known = client.get_flow(flow_id)
+    flow_id = flow.register("etl", labels=["given"], client=small_client, set_schedule_active=False)
+    known = small_client.get_flow(flow_id)
     assert known.labels == ["from-run-config", "from-storage", "given"]
     assert known.run_config["type"] == "LocalRun"
     assert known.storage["type"] == "Local"
@@ -141,7 +156,7 @@ def test_what_the_server_is_told(client, tmp_path):
     assert flow.run_config.labels == {"from-run-config"}
 
 
-def test_a_commit_is_pinned(client, tmp_path, monkeypatch):
+def test_a_commit_is_pinned(small_client, tmp_path, monkeypatch):
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     code = "from headrace import Flow, task\n@task\ndef f(): pass\nwith Flow('git') as flow: f()\n"
@@ -152,16 +167,16 @@ def test_a_commit_is_pinned(client, tmp_path, monkeypatch):
             with Flow("git") as flow:
                 task(lambda: None, name="f")()
             flow.storage = Git("flow.py", "company/flows", repo_host=host.url, branch_name="main")
-            return register(flow, "etl", client=client)
+            return register(flow, "etl", client=small_client)
 
         first = repository.push({"flow.py": code})
         registered = once()
-        assert client.get_flow(registered.id).storage["commit"] == first
+        assert small_client.get_flow(registered.id).storage["commit"] == first
         assert not once().is_new
         second = repository.push({"flow.py": code + "# changed\n"})
         changed = once()
         assert changed.is_new
-        assert client.get_flow(changed.id).storage["commit"] == second
+        assert small_client.get_flow(changed.id).storage["commit"] == second
 
 
 def test_what_cannot_be_registered_leaves_nothing(client, tmp_path, database_url):
@@ -187,7 +202,7 @@ def test_what_cannot_be_registered_leaves_nothing(client, tmp_path, database_url
     assert client.flows("etl") == []
 
 
-def test_the_command(server, client, tmp_path):
+def test_the_command(small_server, small_client, tmp_path):
     flows = tmp_path / "flows"
     flows.mkdir()
     good = "from headrace import Flow, task\nimport beside\n@task\ndef f(): return beside.X\n"
@@ -198,7 +213,7 @@ def test_the_command(server, client, tmp_path):
     def call(*arguments, project="etl"):
         return subprocess.run(
             [PROGRAM, "register", "--project", project, "--json", *arguments],
-            env={**os.environ, **server.env},
+            env={**os.environ, **small_server.env},
             capture_output=True,
             text=True,
             check=False,
@@ -209,7 +224,7 @@ def test_the_command(server, client, tmp_path):
     assert done.returncode == 1
     assert results["a"]["version"] == results["b"]["version"] == 1
     assert "no such database" in results[None]["error"]
-    assert {flow.name for flow in client.flows("etl")} == {"a", "b"}
+    assert {flow.name for flow in small_client.flows("etl")} == {"a", "b"}
     (flows / "raises.py").unlink()
     done = call("-p", str(flows), "--label", "gpu", "-n", "a")
     assert done.returncode == 0
@@ -221,24 +236,26 @@ def test_the_command(server, client, tmp_path):
     other = call("-p", str(flows), project="new")
     assert other.returncode == 2
     assert "headrace project create new" in other.stderr
-    headrace("register", "--project", "new", "-p", str(flows), "--create-project", env=server.env)
-    assert {flow.name for flow in client.flows("new")} == {"a", "b"}
+    headrace(
+        "register", "--project", "new", "-p", str(flows), "--create-project", env=small_server.env
+    )
+    assert {flow.name for flow in small_client.flows("new")} == {"a", "b"}
 
 
-def test_watching(server, client, tmp_path):
+def test_watching(small_server, small_client, tmp_path):
     file = tmp_path / "watched.py"
     code = "from headrace import Flow, task\n@task\ndef f(): return {}\nwith Flow('w') as w: f()\n"
     file.write_text(code.format(1))
     watching = subprocess.Popen(
         [PROGRAM, "register", "--project", "etl", "-p", str(file), "--watch"],
-        env={**os.environ, **server.env},
+        env={**os.environ, **small_server.env},
         stdout=subprocess.DEVNULL,
         start_new_session=True,
     )
     try:
         until = time.monotonic() + 60
         for version in (1, 2):
-            while [flow.version for flow in client.flows("etl")] != [version]:
+            while [flow.version for flow in small_client.flows("etl")] != [version]:
                 assert time.monotonic() < until
                 assert watching.poll() is None
                 time.sleep(0.05)
