@@ -92,6 +92,7 @@ def _measure(size: int) -> dict[str, float]:
     reporting.close()
     tracked = time.perf_counter() - begun
     cpu = time.process_time() - cpu
+    runner.close()
     _, status = os.waitpid(supervisor, 0)
     assert os.waitstatus_to_exitcode(status) == 0, "events are missing"
     return {"untracked": untracked, "tracked": tracked, "cpu": cpu}

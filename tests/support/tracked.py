@@ -229,8 +229,7 @@ class Attempt:
         try:
             return self.runner.run()
         finally:
-            assert self.runner.checkpoints is not None
-            self.runner.checkpoints.close()
+            self.runner.close()
 
     def tasks(self) -> list[TaskState]:
         return [each for each in self.events if isinstance(each, TaskState)]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Final, Protocol
@@ -19,6 +20,7 @@ from headrace.config import config
 from headrace.config.logging import get_logger
 from headrace.core.errors import HeadraceError, ResultNotFound
 from headrace.core.wording import repr_of
+from headrace.engine.retention import mark_begun, mark_ended, prune
 from headrace.engine.segments import MAGIC, Record, decode, encode
 from headrace.results.serializers import PickleSerializer
 from headrace.results.stored import StoredResult
@@ -54,6 +56,12 @@ class Store(Protocol):
 
     def segments(self) -> Iterator[tuple[int, bytes]]:
         """Yield the attempt and the bytes of each segment, by attempt."""
+
+    def begin(self) -> None:
+        """Take note that the run goes on, if it had ended before."""
+
+    def end(self, kind: str) -> None:
+        """Take note that the run has ended, in a state of this type."""
 
     def close(self) -> None:
         """Close what is open."""
@@ -151,6 +159,17 @@ class DirectoryStore:
             if dash and number.isdecimal() and name.endswith(".seg"):
                 yield int(number), (self._folder / name).read_bytes()
 
+    def begin(self) -> None:
+        """Take note that the run goes on, if it had ended before."""
+        with suppress(OSError):
+            mark_begun(self._folder)
+
+    def end(self, kind: str) -> None:
+        """Take note that the run has ended, and clean up after others that have long ago."""
+        with suppress(OSError):
+            mark_ended(self._folder, kind)
+            prune(self._folder.parent)
+
     def close(self) -> None:
         """Close the segment."""
         if self._file is not None:
@@ -210,6 +229,12 @@ class ObjectStore:
                     break
             if parts:
                 yield attempt, b"".join(parts)
+
+    def begin(self) -> None:
+        """Nothing is noted: how long a bucket keeps what, its lifecycle rules say."""
+
+    def end(self, kind: str) -> None:
+        """Nothing is noted, likewise."""
 
     def close(self) -> None:
         """Nothing is open."""

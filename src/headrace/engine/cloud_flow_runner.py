@@ -56,6 +56,8 @@ class CloudFlowRunner:
         self.orders = Orders(details.on_disconnect == "hold")
         self._context = _context_of(details)
         self.checkpoints: Checkpoints | None = None
+        #: The type of the state in which the run has ended.
+        self._ended: str | None = None
         if self._context["checkpointing"]:
             store = store or store_for(flow.result, details.id, details.attempt)
             self.checkpoints = Checkpoints(store, details.attempt)
@@ -91,12 +93,20 @@ class CloudFlowRunner:
         finally:
             recorder.close()
         ending = self._ending(state)
-        checkpoints = self.checkpoints
-        if checkpoints is not None and ending is not None:
+        if self.checkpoints is not None and ending is not None:
             if state.is_finished():
-                checkpoints.add(Record("", -1, ending.type, ENDED, at=ending.at))
-            checkpoints.flush()
+                self._ended = ending.type
+                self.checkpoints.add(Record("", -1, ending.type, ENDED, at=ending.at))
+            self.checkpoints.flush()
         return ending
+
+    def close(self) -> None:
+        """Close the checkpoints, when the run's end is reported."""
+        if self.checkpoints is None:
+            return
+        self.checkpoints.close()
+        if self._ended is not None:
+            self.checkpoints.store.end(self._ended)
 
     # -- how it ends ------------------------------------------------------------------------
 
@@ -139,6 +149,8 @@ class CloudFlowRunner:
         found = hash_value(dict(parameters))
         hashed = None if found.startswith(UNHASHABLE) else found
         restarts = details.context.get("restart")
+        if details.attempt > 1:
+            checkpoints.store.begin()
         past = Past(checkpoints.read() if details.attempt > 1 else (), restarts)
         checkpoints.add(
             Record("", -1, "", RESTARTED if past.restarts else BEGUN, inputs=hashed, at=timestamp())

@@ -160,8 +160,12 @@ class Resumption:
 
     def _width(self, node: Node) -> int:
         """Return how many children a mapped task had; 0 if it never got any."""
+        return self._width_or_none(node) or 0
+
+    def _width_or_none(self, node: Node) -> int | None:
+        """Return how many children a task was mapped into; None if it was not."""
         known = self._past.runs.get((node.slug, NOT_A_CHILD))
-        return known[1].run_count if known is not None and known[1].type == "Mapped" else 0
+        return known[1].run_count if known is not None and known[1].type == "Mapped" else None
 
     def _is_over(self, record: Record, child: int) -> bool:
         if record.type in WAITING or record.form == NOTHING:
@@ -192,8 +196,8 @@ class Resumption:
             return True
         if isinstance(task, Parameter):
             return self._past.parameters.get(attempt) == self._parameters
-        if child < 0 and node.children is not None and self._width(node):
-            return node.width == self._width(node)  # the values are its children's
+        if child < 0 and node.children is not None:
+            return node.width == self._width_or_none(node)  # the values are its children's
         made = self._made.get((node, child))
         return made is not None and made <= attempt
 

@@ -176,4 +176,7 @@ if __name__ == "__main__":
     import socket as sockets
 
     # `python -m headrace.engine.runner_process FD`: for interpreters that cannot be forked into.
-    os._exit(main(sockets.socket(fileno=int(sys.argv[1]))))
+    exit_code = main(sockets.socket(fileno=int(sys.argv[1])))
+    for output in (sys.stdout, sys.stderr):
+        output.flush()
+    os._exit(exit_code)
