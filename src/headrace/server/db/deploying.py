@@ -84,7 +84,7 @@ def give_back(
     for record in ownership.load_many(connection, list(wanted), policy).values():
         attempt = wanted[record.id]
         if record.own.phase is Phase.CLAIMED and record.own.attempt == attempt:
-            after = rules.exited(record.own, attempt, why, now)
+            after = rules.give_back(record.own, attempt, why, now)
             changes.append(Change(record=record, after=after, who="server"))
     return [record.id for record in ownership.save_many(connection, changes, now)]
 

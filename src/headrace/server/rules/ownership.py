@@ -315,6 +315,23 @@ def exited(own: Ownership, attempt: int, why: str, now: Time) -> Ownership:
     return _lose(own, why, now)
 
 
+def give_back(own: Ownership, attempt: int, why: str, now: Time) -> Ownership:
+    """Take back a claim that never got to its agent: nothing began, so nothing is recovered.
+
+    Args:
+        own: The record.
+        attempt: The attempt that was claimed.
+        why: What happened to the claim.
+        now: The time.
+    """
+    if attempt != own.attempt or own.phase is not Phase.CLAIMED:
+        return own
+    story = f"Attempt {attempt} did not begin: {why.rstrip('.')}."
+    if own.cancelling is not None:
+        return _finish(own, "Cancelled", f"{own.cancelling} {story}")
+    return _put_back(own, now, story)
+
+
 def expire(own: Ownership, now: Time) -> Ownership:
     """Take back what has been silent for too long."""
     if own.lease_until is None or now < own.lease_until:

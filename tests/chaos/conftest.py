@@ -1,0 +1,43 @@
+"""One server and one agent for the tests of a file, on SQLite, then on PostgreSQL; leases are short."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.support.place import Place, running_place
+from tests.support.postgres import PostgreSQL
+
+#: Seconds that a process owns its run without a word.
+LEASE = 2.0
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def whole(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Place]:
+    with ExitStack() as stack:
+        url = None
+        if request.param == "postgresql":
+            postgresql: PostgreSQL = request.getfixturevalue("postgresql")
+            url = stack.enter_context(postgresql.database())
+        folder = tmp_path_factory.mktemp("chaos")
+        bad_network: bool = getattr(request.module, "BAD_NETWORK", False)
+        yield stack.enter_context(running_place(folder, url, lease=LEASE, bad_network=bad_network))
+
+
+@pytest.fixture
+def place(whole: Place) -> Iterator[Place]:
+    for file in whole.marks.iterdir():
+        file.unlink()
+    yield whole
+    # Whatever a test did, the next finds all of it at work.
+    if whole.network is not None:
+        whole.network.away = False
+        whole.network.plan.odds = {}
+    if whole.server.process_id is None:
+        whole.server.start()
+    if not whole.agent.is_running:
+        whole.agent.start()
