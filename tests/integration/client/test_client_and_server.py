@@ -7,7 +7,7 @@ import pytest
 
 from headrace import Flow, Parameter, task
 from headrace.client import Client
-from headrace.core.errors import Conflict, NotAuthorized, NotFound, Refused
+from headrace.core.errors import Conflict, NotAuthorized, NotFound, Refused, VersionMismatch
 from headrace.schedules import CronSchedule
 from headrace.wire.claims import Activate, Claim, Deploying, Exited
 from headrace.wire.events import EventBatch, FlowState, LogLine, TaskState
@@ -165,3 +165,20 @@ def test_keys(client):
         theirs.projects()
     with pytest.raises(NotAuthorized):
         Client(client.api_url, "hr_wrong").projects()
+
+
+def test_what_a_server_refuses_as_a_whole(tmp_path, monkeypatch):
+    with running_server(home=tmp_path) as server, Client(server.url, "") as client:
+        with pytest.raises(Refused, match="8") as caught:
+            client.create_project("big", "x" * 9_000_000)
+        assert caught.value.status == 413
+        with pytest.raises(Refused, match="typo"):
+            client._transport.request("POST", "/projects", {"name": "a", "typo": 1})
+        with pytest.raises(Refused):
+            client._transport.request("POST", "/projects", b"{")
+        with pytest.raises(NotFound, match="/api/nothing"):
+            client._transport.request("GET", "/nothing")
+        assert client.projects() == []
+        monkeypatch.setattr("headrace.client.transport.WIRE_VERSION", 2)
+        with pytest.raises(VersionMismatch, match="version 2 .* version 1. Upgrade the server"):
+            Client(server.url, "").projects()
