@@ -112,7 +112,12 @@ class CloudFlowRunner:
 
     def _ending(self, state: State) -> FlowState | None:
         orders = self.orders
-        if orders.superseded is not None or (orders.terminated and isinstance(state, Cancelled)):
+        if orders.superseded is not None:
+            return None
+        if orders.terminated and isinstance(state, Cancelled):
+            get_logger("CloudFlowRunner").warning(
+                "Nobody has cancelled the run itself: another attempt will go on with it."
+            )
             return None
         if state.is_finished():
             return FlowState(at=timestamp(), type=type(state).__name__, message=state.message)

@@ -146,8 +146,9 @@ class Recorder:
         threading.Thread(target=self._watch, name="headrace-running", daemon=True).start()
 
     def close(self) -> None:
-        """Look on no more."""
-        self._over.set()
+        """Look on no more: what is emitted after this is not the recorder's."""
+        with self._lock:
+            self._over.set()
 
     # -- what the run says ------------------------------------------------------------------
 
@@ -375,6 +376,8 @@ class Recorder:
             return
         with self._lock:
             # Under the lock its end cannot come between: it is told after this, if at all.
+            if self._over.is_set():
+                return
             if self._current is current and current[0] not in self._shown:
                 self._shown.add(current[0])
                 self._emit(self._running(*current))
@@ -394,7 +397,7 @@ class Recorder:
         """Show a run as running that is elsewhere, if it is not over, and was not shown."""
         with self._lock:
             state = item[0].state_of(item[1])
-            if item in self._shown or item == self._ending:
+            if self._over.is_set() or item in self._shown or item == self._ending:
                 return
             if state is not None and state.is_finished():
                 return
