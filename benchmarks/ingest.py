@@ -20,6 +20,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from benchmarks.comparisons import Settings
+from benchmarks.environments import PEERS
 from benchmarks.load import Answer, Measured, drive, encode
 from benchmarks.report import HEADRACE, Row, Target, rows_of, show
 from benchmarks.servers import DATABASES, cpu_seconds
@@ -85,12 +86,24 @@ def ingest(settings: Settings, *, sqlite: Target, postgres: Target) -> list[Row]
         )
         way = "executemany" if database == "SQLite" else "COPY"
         limit = f"bare {way}"
+        figures = {HEADRACE: events / measured.seconds, limit: bare}
+        notes = {HEADRACE: note, limit: f"a commit for each {_TOGETHER} batches"}
+        if settings.peers and database == "SQLite":
+            from benchmarks.peers.prefect3_server import prefect_figures
+
+            theirs = prefect_figures(quick=settings.quick)
+            label = PEERS["prefect3"]
+            figures[label] = theirs.states_per_second[1]
+            notes[label] = (
+                f"states, one client; {show(theirs.states_per_second[16])} from 16, and "
+                f"{theirs.refusals:,} requests refused or hung up on"
+            )
         rows += rows_of(
             f"events over HTTP, committed durably, {RUNS} runs, {database}",
             "events/s",
-            {HEADRACE: events / measured.seconds, limit: bare},
+            figures,
             target=targets[database],
-            notes={HEADRACE: note, limit: f"a commit for each {_TOGETHER} batches"},
+            notes=notes,
         )
     return rows
 

@@ -142,6 +142,11 @@ class PrefectFigures:
     claims_per_second: float
     statuses: dict[int, int]
 
+    @property
+    def refusals(self) -> int:
+        """How many requests were refused or hung up on."""
+        return sum(count for status, count in self.statuses.items() if not 200 <= status < 300)
+
 
 @cache
 def prefect_figures(*, quick: bool = False) -> PrefectFigures:
