@@ -208,7 +208,10 @@ def save_many(connection: Connection, changes: Iterable[Change], now: Time) -> l
             terms.append(_term(before.key, own))
             records.append(replace(before, own=own))
             continue
-        at = now.timestamp() if change.at is None else min(change.at, now.timestamp())
+        at = now.timestamp()
+        if change.at is not None:
+            # Another machine's clock neither runs ahead of ours, nor ends what has not begun.
+            at = max(min(change.at, at), before.state_since)
         after = _shown_after(change, at)
         updates.append(_values(after, at))
         if (after.state, after.message, own.attempt) != (

@@ -273,8 +273,8 @@ def test_after_a_gap_nothing_is_stored_and_the_answer_says_from_where(connection
 
 
 def test_a_run_ends_with_its_last_state_and_at_its_time(connection: Connection):
-    insert_run(connection, "r1")
-    insert_process(connection, "r1", "n1")
+    insert_run(connection, "r1", start_time=AT - 60, state_since=AT - 60)
+    insert_process(connection, "r1", "n1", NOW - datetime.timedelta(minutes=1))
     events = [_task(), FlowState(at=AT - 5, type="TriggerFailed", message="load-1 failed.")]
     (answer,) = _send(connection, "r1", _batch(1, "n1", 1, events))
     assert answer == EventAnswer(stored=2, lease=0.0)

@@ -134,14 +134,16 @@ def test_a_run_that_is_restarted_has_not_ended(connection: Connection):
     assert (row.state, row.message, row.ended) == ("Scheduled", "Yes.", None)
 
 
-def test_what_happened_earlier_is_told_at_its_time_but_never_ahead_of_ours(connection: Connection):
-    for run_id, at in (("r1", -30.0), ("r2", 30.0)):
-        insert_run(connection, run_id)
-        record = _load(connection, run_id)
-        after = rules.cancel(record.own, "No.")
-        moment = NOW.timestamp() + at
-        save(connection, record, after, who="maria", now=NOW, at=moment)
-        assert _row(connection, run_id).ended == NOW.timestamp() + min(at, 0.0)
+@pytest.mark.parametrize(("at", "ended"), [(30, 30), (90, 60), (-30, 0)])
+def test_what_happened_earlier_is_told_at_its_time_as_far_as_that_can_be(
+    connection: Connection, at: float, ended: float
+):
+    insert_run(connection, "r1")
+    record = _load(connection)
+    after = rules.cancel(record.own, "No.")
+    moment = NOW.timestamp() + at
+    save(connection, record, after, who="maria", now=NOW + 60 * SECOND, at=moment)
+    assert _row(connection).ended == NOW.timestamp() + ended
 
 
 def test_many_runs_are_changed_at_once(connection: Connection):
