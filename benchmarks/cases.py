@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from benchmarks.agents import run_memory, start_now
+from benchmarks.claims import claims
 from benchmarks.comparisons import (
     Settings,
     flatness,
@@ -18,6 +19,7 @@ from benchmarks.comparisons import (
 )
 from benchmarks.ingest import ingest
 from benchmarks.report import Row, Target
+from benchmarks.server import idle, start
 from benchmarks.tracked import tracked
 from benchmarks.tracked_runner import tracked_runner
 
@@ -74,5 +76,11 @@ CASES = [
         name="start-now",
         run=partial(start_now, middle=Target(must=60), worst=Target(must=250)),
     ),
+    Case(
+        name="claims",
+        run=partial(claims, rate=Target(must=1_000, at_least=True), latency=Target(must=100)),
+    ),
+    Case(name="server-start", run=partial(start, target=Target(must=1.5))),
+    Case(name="server-idle", run=partial(idle, cpu=Target(must=1), memory=Target(must=120))),
     Case(name="run-memory", run=partial(run_memory, target=Target(must=40))),
 ]
