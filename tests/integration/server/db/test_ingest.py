@@ -36,6 +36,7 @@ from headrace.wire.events import (
     Renamed,
     TaskState,
 )
+from tests.support.postgres import PostgreSQL
 from tests.support.stored_runs import NOW, insert_process, insert_run
 from tests.support.stores import opened
 
@@ -405,3 +406,41 @@ def test_many_processes_at_once_share_transactions(database_url: str):
                 assert [row["message"] for row in rows] == [str(n) for n in range(1, 50)]
 
     asyncio.run(scenario())
+
+
+def test_two_servers_take_in_for_the_same_runs(postgresql: PostgreSQL):
+    runs = [f"r{number}" for number in range(10)]
+
+    def begin(connection: Connection) -> None:
+        for run_id in runs:
+            insert_run(connection, run_id)
+            insert_process(connection, run_id, "n1")
+
+    async def report(servers: tuple[Database, ...], run_id: str) -> None:
+        stored = 0
+        while stored < 60:
+            # Each batch goes to both, one of which repeats what the other has stored.
+            events: list[Event] = [
+                event
+                for number in range(stored, min(stored + 6, 60))
+                for event in [_line(str(number)) if number % 2 else _task(map_index=number)]
+            ]
+            delivery = Delivery(run_id, _batch(1, "n1", stored + 1, events), POLICY)
+            answers = await asyncio.gather(
+                *(server.write_grouped(ingest, delivery) for server in servers)
+            )
+            stored = answers[0].stored
+            assert answers[1].stored == stored
+
+    async def scenario(url: str) -> None:
+        async with opened(url) as one, opened(url) as other:
+            await one.write(begin)
+            await asyncio.gather(*(report((one, other), run_id) for run_id in runs))
+            for run_id in runs:
+                lines = await one.read(lambda c, run_id=run_id: _rows(c, logs, run_id))
+                assert [row["message"] for row in lines] == [str(n) for n in range(1, 60, 2)]
+                latest = await one.read(lambda c, run_id=run_id: _rows(c, task_runs, run_id))
+                assert [row["map_index"] for row in latest] == list(range(0, 60, 2))
+
+    with postgresql.database() as url:
+        asyncio.run(scenario(url))
