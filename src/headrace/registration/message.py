@@ -37,7 +37,7 @@ def message_of(
             "name": flow.name,
             "graph": _graph(flow),
             "schedule": _described(flow, "schedule", flow.schedule),
-            "storage": storage.serialize(),
+            "storage": storage.serialize_for(flow.name),
             "run_config": _described(flow, "run config", flow.run_config),
             "labels": labels_of(flow, storage, labels),
         },

@@ -88,7 +88,8 @@ def _with_storages(source: Source) -> list[Flow]:
     if source.is_module:
         if os.getcwd() not in sys.path:
             sys.path.insert(0, os.getcwd())
-        flows, default = flows_in_module(location), Module(location)
+        flows, name = _of_module(location)
+        default = Module(name)
     else:
         try:
             flows = flows_in_file(location)
@@ -101,6 +102,20 @@ def _with_storages(source: Source) -> list[Flow]:
         if flow.storage is None:
             flow.storage = default
     return list(flows.values())
+
+
+def _of_module(name: str) -> tuple[dict[str, Flow], str]:
+    """Return a module's flows, and its name; a flow may be named with dots only, too."""
+    try:
+        return flows_in_module(name), name
+    except LoadError as error:
+        module, _, attribute = name.rpartition(".")
+        if not isinstance(error.__cause__, ModuleNotFoundError) or ":" in name or not module:
+            raise
+        try:
+            return flows_in_module(f"{module}:{attribute}"), f"{module}:{attribute}"
+        except LoadError:
+            raise error from error.__cause__
 
 
 def _forget(folder: str, modules: set[str]) -> None:

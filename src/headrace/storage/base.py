@@ -47,6 +47,8 @@ class Storage:
 
     #: The constructor arguments of a kind that its description has, apart from those of all kinds.
     described: ClassVar[tuple[str, ...]] = ()
+    #: What its description has for each flow, by name.
+    by_flow: ClassVar[tuple[str, ...]] = ("flows",)
 
     def __init__(
         self,
@@ -194,6 +196,25 @@ class Storage:
             raise StorageError(
                 f"This {self.name} storage cannot be described: an argument of it is no JSON: {error}"
             ) from error
+        return described
+
+    def serialize_for(self, flow_name: str) -> dict[str, Any]:
+        """Describe the storage as it is for one of its flows, whatever others share it.
+
+        So a flow's description does not change when another flow is added.
+
+        Args:
+            flow_name: The flow's name.
+
+        Raises:
+            StorageError: If the storage has no such flow, or cannot be described.
+        """
+        self.location_of(flow_name)
+        described = self.serialize()
+        for field in self.by_flow:
+            described[field] = {
+                name: value for name, value in described[field].items() if name == flow_name
+            }
         return described
 
     def restore(self, description: dict[str, Any]) -> None:

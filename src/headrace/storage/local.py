@@ -45,6 +45,7 @@ class Local(Storage):
     """
 
     described: ClassVar[tuple[str, ...]] = ("directory", "path")
+    by_flow: ClassVar[tuple[str, ...]] = ("flows", "hashes")
 
     def __init__(
         self,

@@ -128,6 +128,19 @@ class StorageContract:
         again.add_flow(flow)
         assert again.build().serialize() == before
 
+    def test_a_flow_does_not_mind_the_others(self, make: Make) -> None:
+        """What a server is told of one flow says nothing of others in the same storage."""
+        first, second = flows_in_code(self.code_of(["first", "second"])).values()
+        alone, shared = make(["first", "second"]), make(["first", "second"])
+        alone.add_flow(first)
+        try:
+            for flow in (second, first):
+                shared.add_flow(flow)
+        except StorageError:
+            return  # one that holds a single flow
+        assert "second" not in json.dumps(shared.serialize_for("first")["flows"])
+        assert shared.build().serialize_for("first") == alone.build().serialize_for("first")
+
     def test_adding_a_flow_again(self, make: Make) -> None:
         """The same flow may be added again; another one of its name may not."""
         storage = make(["nightly"])

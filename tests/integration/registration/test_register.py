@@ -226,6 +226,8 @@ def test_the_command(small_server, small_client, tmp_path):
     assert "no such database" in results[None]["error"]
     assert {flow.name for flow in small_client.flows("etl")} == {"a", "b"}
     (flows / "raises.py").unlink()
+    for names in ([], ["-n", "b"]):
+        assert not any(r["is_new"] for r in json.loads(call("-p", str(flows), *names).stdout))
     done = call("-p", str(flows), "--label", "gpu", "-n", "a")
     assert done.returncode == 0
     (only,) = json.loads(done.stdout)

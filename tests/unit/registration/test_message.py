@@ -31,6 +31,7 @@ def flow_of(**options):
 
 
 def message(flow, **options):
+    flow.storage.add_flow(flow)
     return message_of(flow, "project", flow.storage, **options)
 
 
@@ -57,7 +58,11 @@ def test_what_it_does_not_depend_on():
     orders = [["a", "b", "c"], ["c", "b", "a"], ("b", "a", "c", "a")]
     assert len({message(flow_of(), labels=labels).hash for labels in orders}) == 1
     assert len({message(flow_of(run_config=LocalRun(labels=o))).hash for o in orders}) == 1
-    assert message_of(flow_of(), "another", Module("company.flows")).hash == usual
+    flow = flow_of()
+    flow.storage.add_flow(flow)
+    assert message_of(flow, "another", flow.storage).hash == usual
+    flow.storage.add_flow(Flow("another in the same storage"))
+    assert message_of(flow, "project", flow.storage).hash == usual
 
 
 PROGRAM = """
@@ -86,6 +91,7 @@ with Flow(
     storage=Git("flow.py", "org/repo", labels=["l"]),
 ) as flow:
     odd(load(Parameter("x", default={"k": 1, "a": [2]})))
+flow.storage.add_flow(flow)
 print(message_of(flow, "p", flow.storage, labels={"m", "n", "o"}).hash)
 """
 

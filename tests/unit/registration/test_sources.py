@@ -45,6 +45,19 @@ def test_storages_are_files_and_modules(here):
         assert flow.storage.module == "deep.c"
 
 
+def test_a_flow_in_a_module(here):
+    (here / "several_here.py").write_text(
+        FLOW.format("a") + FLOW.replace("flow:", "b:").format("b")
+    )
+    for name in ("several_here.b", "several_here:b"):
+        with flows_of(Source(location=name, is_module=True)) as (flow,):
+            assert flow.name == "b"
+            assert flow.storage.module == "several_here:b"
+    with pytest.raises(LoadError, match="no module 'several_here.nope'|no module 'several_here"):
+        with flows_of(Source(location="several_here.nope", is_module=True)):
+            pass
+
+
 def test_ones_own_storage_stays(here):
     (here / "a.py").write_text(
         "from headrace import Flow\nfrom headrace.storage import Module\n"

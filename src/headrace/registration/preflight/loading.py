@@ -60,7 +60,7 @@ def _described(flow: Flow) -> dict[str, Any]:
         storage = storage_from(storage.serialize())
         storage.add_flow(flow)
         storage.build()
-    described: dict[str, Any] = storage.serialize()
+    described: dict[str, Any] = storage.serialize_for(flow.name)
     return described
 
 
