@@ -115,6 +115,7 @@ def instances():
         "prefect.run_configs.docker.DockerRun": prefect.run_configs.DockerRun(),
         "prefect.run_configs.kubernetes.KubernetesRun": prefect.run_configs.KubernetesRun(),
         "prefect.run_configs.ecs.ECSRun": prefect.run_configs.ECSRun(),
+        "prefect.storage.base.Storage": prefect.storage.Local(),
         "prefect.tasks.shell.ShellTask": prefect.tasks.shell.ShellTask(),
     }
 
