@@ -32,6 +32,7 @@ from headrace.core.lazy import lazy_names
 from headrace.core.parameter import Parameter as Parameter
 from headrace.core.tags import tags as tags
 from headrace.core.task import Task as Task
+from headrace.core.version import __version__ as __version__
 from headrace.flow import Flow as Flow
 
 if TYPE_CHECKING:
@@ -62,8 +63,6 @@ else:
             "headrace.tasks.resources": ["resource_manager"],
         },
     )
-
-__version__ = "0.1.0"
 
 __all__ = [
     "DateTimeParameter",

@@ -269,11 +269,11 @@ def spawn(start: Start) -> int:
 @cache
 def code_stamp() -> str:
     """Return what stands for this Headrace: a fork server of another one is of no use."""
-    import headrace
+    from headrace.core import version
 
-    folder = Path(headrace.__file__).parent
+    folder = Path(version.__file__).parent.parent
     newest = max((path.stat().st_mtime_ns for path in folder.rglob("*.py")), default=0)
-    return f"{sys.executable} {sys.version_info[:3]} {headrace.__version__} {folder} {newest}"
+    return f"{sys.executable} {sys.version_info[:3]} {version.__version__} {folder} {newest}"
 
 
 def main(folder: str) -> None:

@@ -15,11 +15,12 @@ from headrace.config.logging import get_logger
 from headrace.core.now import timestamp
 from headrace.core.states import Mapped, Retrying, Scheduled, State, Success
 from headrace.engine.checkpoints import LARGE_BYTES, may_hold
-from headrace.engine.pickling import pickled, pickled_state
+from headrace.engine.pickling import pickled
 from headrace.engine.places import here
 from headrace.engine.plan import NOT_A_CHILD
 from headrace.engine.resumption import is_made_anew
 from headrace.engine.segments import BESIDE, NOTHING, STATE, STORED, VALUE, Record
+from headrace.engine.state_pickling import pickled_state
 from headrace.wire.events import TaskState
 
 if TYPE_CHECKING:
@@ -285,8 +286,15 @@ class Recorder:
     ) -> None:
         """Add the checkpoint of a state."""
         task = node.task
+        resumption = self._resumption
         if is_made_anew(task):
             return
+        if (
+            resumption is not None
+            and state.place is None
+            and resumption.confirms(node, child, event.type)
+        ):
+            return  # decided as it was in an earlier attempt, which has recorded it
         assert self._checkpoints is not None
         if self._checkpoints.broken is not None and self.run is not None:
             self.run.patience = None  # nothing could be taken over after parking
@@ -305,7 +313,6 @@ class Recorder:
             data = pickled(state.result)
         elif kind is Mapped:
             count = event.children or 0
-            resumption = self._resumption
             if resumption is not None and resumption.has_taken_map(node, count):
                 return  # it was recorded when it was made
         else:

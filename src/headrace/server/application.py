@@ -15,8 +15,8 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import Message, Scope
 
-from headrace import __version__
 from headrace.core.errors import DatabaseError, ServerError
+from headrace.core.version import __version__
 from headrace.server.db.database import Database
 from headrace.server.db.migrate import prepare
 from headrace.server.faults import handle

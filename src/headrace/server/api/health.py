@@ -7,7 +7,7 @@ from litestar.di import NamedDependency
 from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy import Connection, func, select, text
 
-from headrace import __version__
+from headrace.core.version import __version__
 from headrace.server.db.schema import flow_runs
 from headrace.server.parts import Parts
 from headrace.wire.base import WIRE_VERSION
