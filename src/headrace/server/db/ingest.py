@@ -29,13 +29,15 @@ _RENAME = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Delivery:
     """A batch of events that has arrived."""
 
     run_id: str
     batch: EventBatch
     policy: Policy
+    #: How many of its events, the last ones, were new; known when it is stored.
+    taken: int = 0
 
 
 @dataclass(slots=True)
@@ -83,7 +85,9 @@ def ingest(
         else:
             batch = delivery.batch
             writer = known.get((run.record.key, batch.attempt, batch.nonce))
+            before = 0 if writer is None else writer.stored
             answers.append(_take(run, batch, writer, rows, history, now))
+            delivery.taken = 0 if writer is None else writer.stored - before
     save_many(
         connection,
         [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -42,6 +43,8 @@ _SHARE = 0.5
 #: The shortest time between two looks for orders, in seconds.
 _PAUSE = 0.1
 
+#: What the metrics call an event.
+_KINDS: dict[type, str] = {TaskState: "task", FlowState: "flow", LogLine: "log", Renamed: "flow"}
 _TASK_TYPES = frozenset(
     name
     for name, kind in vars(states).items()
@@ -106,6 +109,7 @@ async def take_events(parts: Parts, run_id: str, batch: EventBatch, size: int = 
     if batch.wait <= 0 or batch.events:
         answer = await parts.database.write_grouped(ingest, delivery, size)
         if batch.events:
+            _count(parts, delivery)
             parts.hub.notify(f"run:{run_id}")
             if answer.lease == 0 and answer.refused is None:
                 # It has ended or parked: something else may be claimed, or due at another time.
@@ -131,6 +135,13 @@ async def take_events(parts: Parts, run_id: str, batch: EventBatch, size: int = 
             # Each batch of the run's own events wakes this too.
             await asyncio.sleep(min(_PAUSE, left) if not _is_order(answer) else 0)
     return answer
+
+
+def _count(parts: Parts, delivery: Delivery) -> None:
+    """Count what was new in a batch, for the metrics."""
+    kinds = Counter(map(type, delivery.batch.events[-delivery.taken :] if delivery.taken else ()))
+    for kind, count in kinds.items():
+        parts.metrics.ingested.labels(_KINDS[kind]).inc(count)
 
 
 def _is_order(answer: EventAnswer) -> bool:

@@ -21,7 +21,14 @@ from headrace.server.rules import ownership as rules
 from headrace.server.rules.ownership import Policy
 from headrace.server.services.auth import hash_of
 from headrace.wire.claims import Activate, Activated, Deploying, Exited
-from headrace.wire.events import EventAnswer, EventBatch, FlowState, LogLine, RawEventBatch
+from headrace.wire.events import (
+    EventAnswer,
+    EventBatch,
+    FlowState,
+    LogLine,
+    RawEventBatch,
+    TaskState,
+)
 from tests.support.apps import App, Refused, play, serving
 from tests.support.stored_runs import insert_claim, insert_run
 
@@ -104,6 +111,21 @@ def test_a_process_begins_reports_and_ends(database_url: str, tmp_path: Path):
         assert attempt.claimed <= attempt.activated <= attempt.ended
         refused = await app.post("/runs/r1/activate", asked, Activated)
         assert (refused.refused, refused.run) == ("finished", None)
+
+    play(scenario, database_url, tmp_path)
+
+
+def test_what_is_new_is_counted(database_url: str, tmp_path: Path):
+    async def scenario(app: App) -> None:
+        await _claimed(app)
+        await app.post("/runs/r1/activate", Activate(attempt=1, nonce="n1"), Activated)
+        line = LogLine(at=time.time(), message="x")
+        state = TaskState(at=time.time(), slug="load-1", type="Success")
+        await _events(app, _batch(1, line, state))
+        await _events(app, _batch(1, line, state, line))
+        told = app.parts.metrics.render().decode()
+        assert 'headrace_ingested_total{kind="log"} 2.0' in told
+        assert 'headrace_ingested_total{kind="task"} 1.0' in told
 
     play(scenario, database_url, tmp_path)
 
