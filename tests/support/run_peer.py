@@ -22,6 +22,7 @@ class RunPeer:
         refused, cancel, pause: What event answers hold.
         lease: The lease, in seconds.
         away: Whether every request is answered with 503.
+        problem: What every request is answered with.
         poison: Events with this text in them are not taken.
     """
 
@@ -37,10 +38,11 @@ class RunPeer:
         self.lease = 30.0
         self.away = False
         self.poison: str | None = None
+        self.problem: tuple[int, dict[str, Any]] | None = None
         self.sizes: list[int] = []
         self.stale: list[dict[str, Any]] = []
         self.details: dict[str, Any] = {}
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
@@ -60,6 +62,8 @@ class RunPeer:
         self.asked.append(verb)
         if self.away:
             return 503, {"code": "away", "message": "away"}
+        if self.problem is not None:
+            return self.problem
         return getattr(self, f"_{verb}")(body)
 
     def _activate(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
@@ -101,6 +105,11 @@ class RunPeer:
     def _exited(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         self.exits.append(body["reason"])
         return 200, {}
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: whoever asked was killed, as a rule."""
 
 
 def _handler(peer: RunPeer) -> type[BaseHTTPRequestHandler]:

@@ -44,6 +44,8 @@ MOST = 10
 #: How many seconds pass between two questions that are not held back, at least and at most.
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 10.0
+#: For how many seconds a claim is held back at least, however soon the next run is due.
+_SHORTEST_WAIT = 1.0
 #: How many held claims in a row have to fail until claims are not held for a while, in seconds.
 _FAILURES = 3
 _WITHOUT_HOLDING = 60.0
@@ -353,7 +355,7 @@ class _Pauses:
             return 0.0
         longest = HELD_WHILE_DEPLOYING if deploying else HELD
         if self.next_due is not None:
-            longest = min(longest, max(self.next_due, 0.05))
+            longest = min(longest, max(self.next_due, _SHORTEST_WAIT))
         return longest
 
     def answered(self, wait: float, took: float, claimed: Claimed, log: Logger) -> float:
@@ -371,7 +373,7 @@ class _Pauses:
             # Answers are not held back, by the server or by what stands before it.
             self._pause = min(LONGEST_PAUSE, max(FIRST_PAUSE, self._pause * 2))
             if self.next_due is not None:
-                return min(self._pause, max(self.next_due, 0.05))
+                return min(self._pause, max(self.next_due, FIRST_PAUSE))
         return self._pause
 
     def failed(self, wait: float, error: ClientError, log: Logger) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import selectors
 import socket
 import subprocess
@@ -11,6 +12,7 @@ import threading
 import time
 from pathlib import Path
 
+from headrace.agents.environment import read_at_start
 from headrace.agents.fork_messages import (
     LOG,
     Gone,
@@ -123,9 +125,11 @@ class ForkClient:
             connection = _Connection(self._folder)
         except OSError:
             return None
-        if connection.hello.code == code_stamp():
+        hello = connection.hello
+        if hello.code == code_stamp() and hello.at_start == read_at_start(os.environ):
             return connection
-        # It has imported another Headrace. It stays with its children, and takes no more.
+        # It has imported another Headrace, or what it would be given comes too late for it. It stays
+        # with its children, and takes no more.
         connection.retire()
         return None
 

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,7 +40,9 @@ _LOOK = 2.0
 #: How many seconds pass until a run that could not be settled is tried again.
 _AGAIN = 5.0
 #: For how many seconds the directories of runs that are over are kept.
-_KEEP = 7 * 24 * 3600.0
+_KEEP = 24 * 3600.0
+#: How many seconds pass between two looks for such directories.
+_SWEEP = 3600.0
 
 
 class LocalLauncher(Launcher):
@@ -76,20 +78,13 @@ class LocalLauncher(Launcher):
         self._lock = threading.Lock()
         self._running: dict[str, Deployment] = {}
         self._unsettled: dict[str, float] = {}
-        self._looked_at = 0.0
+        self._looked_at = self._swept_at = 0.0
         self._log = get_logger("agent")
 
     def recover(self, agent: str) -> Iterable[Deployment]:
         """Find the runs that an earlier process of this agent has started."""
         self._agent = agent
-        for directory in run_directories(self._home):
-            spec = directory.read(RunSpec)
-            if spec is None or spec.agent != agent:
-                continue
-            ended = directory.read(ExitRecord)
-            if ended is not None and ended.reported and is_over(directory):
-                self._forget(directory, ended)
-                continue
+        for directory, spec in self._sweep():
             deployment = _deployment(spec, directory)
             with self._lock:
                 self._running[deployment.handle] = deployment
@@ -159,6 +154,9 @@ class LocalLauncher(Launcher):
             with self._lock:
                 paths = list(self._running)
             ended += [each for path in paths if (each := self._look(path)) is not None]
+        if time.monotonic() - self._swept_at >= _SWEEP:
+            for _ in self._sweep():
+                pass  # what is not over is known
         for path, due in list(self._unsettled.items()):
             if time.monotonic() >= due:
                 self._settle(path)
@@ -231,11 +229,20 @@ class LocalLauncher(Launcher):
             return None
         return ended.reason if ended is not None else None
 
-    def _forget(self, directory: RunDirectory, ended: ExitRecord) -> None:
-        if time.time() - ended.at > _KEEP:
-            shutil.rmtree(directory.path, ignore_errors=True)
-            with contextlib.suppress(OSError):  # another attempt of the same run is still kept
-                directory.path.parent.rmdir()
+    def _sweep(self) -> Iterator[tuple[RunDirectory, RunSpec]]:
+        """Yield the agent's runs that are not settled; remove what is kept of others for too long."""
+        self._swept_at = time.monotonic()
+        for directory in run_directories(self._home):
+            spec = directory.read(RunSpec)
+            if spec is None or spec.agent != self._agent:
+                continue
+            ended = directory.read(ExitRecord)
+            if ended is None or not ended.reported or not is_over(directory):
+                yield directory, spec
+            elif time.time() - ended.at > _KEEP:
+                shutil.rmtree(directory.path, ignore_errors=True)
+                with contextlib.suppress(OSError):  # another attempt of the same run is still kept
+                    directory.path.parent.rmdir()
 
 
 #: What a new program is started with: never with the agent's folder among its modules.

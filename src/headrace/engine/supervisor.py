@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.config import config
 from headrace.config.logging import get_logger
-from headrace.core.errors import ClientError
+from headrace.core.errors import ClientError, NotAuthorized, NotFound
 from headrace.engine.backlog import Backlog
 from headrace.engine.channel import Orders
 from headrace.engine.delivery import Delivery
@@ -37,11 +37,12 @@ from headrace.engine.run_directory import (
 from headrace.engine.run_reports import RunReports
 from headrace.engine.runner import Runner
 from headrace.engine.spool import Spool
+from headrace.wire.claims import Activated
 from headrace.wire.events import EventAnswer, LogLine
 
 if TYPE_CHECKING:
     from headrace.engine.runner_start import Spawn
-    from headrace.wire.claims import Activated, RunDetails
+    from headrace.wire.claims import RunDetails
 
 #: How many seconds pass between two looks at stdout and stderr.
 _LOOK = 0.25
@@ -152,6 +153,8 @@ class _Supervision:
             asked_at = time.monotonic()
             try:
                 return asked_at, self._reports.activate()
+            except (NotAuthorized, NotFound) as error:
+                return asked_at, Activated(refused=str(error))
             except ClientError as error:
                 left = until - time.monotonic()
                 if left <= 0 or self._stopped_by is not None:
@@ -168,7 +171,11 @@ class _Supervision:
         ]
         # The runner is started before there are threads: it may be a copy of this process.
         runner = Runner.start(self._spawn, details, *(output.fd for output in outputs))
-        self._write_supervisor(runner.pid)
+        try:
+            self._write_supervisor(runner.pid)
+        except OSError as error:
+            # It dies with this process, where the system can arrange that; a full disk ends no run.
+            self._log.error("Which process the runner is could not be written down: %s", error)
         self._delivery = Delivery(self._reports, self._backlog, self._answered, lease)
         self._delivery.start()
         try:

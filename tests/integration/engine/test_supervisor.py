@@ -27,6 +27,9 @@ def frame():
 def send(*events):
     payload = struct.pack(">I", len(events)) + json.dumps(events, separators=(",", ":")).encode()
     sock.sendall(struct.pack(">Ic", len(payload) + 1, b"E") + payload)
+def wait_for(path):
+    while not os.path.exists(path):
+        time.sleep(0.01)
 def log(message):
     send({"event": "log", "at": time.time(), "message": message})
 def flow(type):
@@ -317,13 +320,11 @@ def test_a_run_goes_on_while_the_server_is_away_and_everything_comes_in_order(
 flow("Running")
 for number in range(500):
     log(str(number))
-while not os.path.exists({str(tmp_path / "gone")!r}):
-    time.sleep(0.01)
+wait_for({str(tmp_path / "gone")!r})
 for number in range(500, 1000):
     log(str(number))
 open({str(tmp_path / "all")!r}, "w")
-while not os.path.exists({str(tmp_path / "go")!r}):
-    time.sleep(0.01)
+wait_for({str(tmp_path / "go")!r})
 flow("Success")
 """,
         flush=20,
@@ -343,10 +344,14 @@ flow("Success")
     assert not supervisor.directory.spool.exists()
 
 
-def test_what_the_server_did_not_get_in_time_is_delivered_later(peer, start):
-    supervisor = start("flow('Running'); frame(); log('kept'); flow('Success')", flush=0.3)
+def test_what_the_server_did_not_get_in_time_is_delivered_later(peer, start, tmp_path):
+    gone = tmp_path / "gone"
+    supervisor = start(
+        f"flow('Running'); wait_for({str(gone)!r}); log('kept'); flow('Success')", flush=0.3
+    )
     peer.wait_for(lambda peer: peer.events)
     peer.away = True
+    gone.touch()
     assert supervisor.wait() == 14
     assert supervisor.exit.how == "finished"
     assert supervisor.exit.undelivered == 2
@@ -359,11 +364,12 @@ def test_what_the_server_did_not_get_in_time_is_delivered_later(peer, start):
     assert not supervisor.directory.spool.exists()
 
 
-def test_a_supervisor_that_is_killed_leaves_its_spool_to_others(peer, start):
+def test_a_supervisor_that_is_killed_leaves_its_spool_to_others(peer, start, tmp_path):
+    gone = tmp_path / "gone"
     supervisor = start(
-        """
+        f"""
 flow("Running")
-frame()
+wait_for({str(gone)!r})
 for number in range(100):
     log(str(number))
 print("all", flush=True)
@@ -372,6 +378,7 @@ time.sleep(60)
     )
     peer.wait_for(lambda peer: peer.events)
     peer.away = True
+    gone.touch()
     peer.wait_for(lambda _: supervisor.directory.stdout.read_text() == "all\n")
     time.sleep(0.5)
     supervisor.process.kill()
@@ -393,13 +400,12 @@ def test_a_full_disk_costs_log_lines_and_no_state(peer, start, tmp_path):
     supervisor = start(
         f"""
 flow("Running")
-frame()
+wait_for({str(tmp_path / "gone")!r})
 for number in range(200):
     log("x" * 1000)
     send({{"event": "task", "at": time.time(), "slug": f"t-{{number}}", "type": "Success"}})
 open({str(tmp_path / "all")!r}, "w")
-while not os.path.exists({str(tmp_path / "go")!r}):
-    time.sleep(0.01)
+wait_for({str(tmp_path / "go")!r})
 flow("Success")
 """,
         file_size=20_000,
@@ -408,6 +414,7 @@ flow("Success")
     )
     peer.wait_for(lambda peer: peer.events)
     peer.away = True
+    (tmp_path / "gone").touch()
     peer.wait_for(lambda _: (tmp_path / "all").exists())
     (tmp_path / "go").touch()
     time.sleep(0.3)
@@ -464,8 +471,7 @@ def test_a_server_that_has_lost_what_it_had_confirmed_is_given_the_rest(peer, st
         f"""
 for number in range(100):
     log(str(number))
-while not os.path.exists({str(tmp_path / "go")!r}):
-    time.sleep(0.01)
+wait_for({str(tmp_path / "go")!r})
 log("later")
 flow("Success")
 """
@@ -502,3 +508,11 @@ def test_a_stopped_supervisor_goes_on_where_it_was(peer, start):
     supervisor.process.send_signal(signal.SIGCONT)
     assert supervisor.wait() == 0
     assert peer.lines == [str(number) for number in range(20)]
+
+
+@pytest.mark.parametrize(("status", "code"), [(404, "not_found"), (401, "not_authorized")])
+def test_a_run_that_is_not_there_or_not_ones_own_is_not_asked_for_again(peer, start, status, code):
+    peer.problem = (status, {"code": code, "message": "No."})
+    supervisor = start("flow('Success')")
+    assert supervisor.wait(10) == 11
+    assert peer.asked == ["activate"]

@@ -268,3 +268,5 @@ def test_it_asks_again_when_the_next_run_is_due():
     pauses = _Pauses()
     pauses.next_due = 3.0
     assert pauses.wait(False) == 3.0
+    pauses.next_due = 0.0
+    assert pauses.wait(False) == 1.0
