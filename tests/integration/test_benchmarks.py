@@ -35,3 +35,9 @@ def test_a_case_that_is_not_there_is_named_with_those_that_are():
     done = bench("W9")
     assert done.returncode == 1
     assert "no case is named 'W9'; there are: W1-local, W2-local" in done.stderr
+
+
+def test_events_that_were_acknowledged_are_there_after_a_kill():
+    done = bench("--quick", "ingest")
+    assert done.returncode == 0, done.stderr
+    assert "after kill -9 the counts of 100 runs match" in done.stdout
