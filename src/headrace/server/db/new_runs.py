@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, bindparam, false, insert, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
+from headrace.server.db.bulk import add_rows
 from headrace.server.db.columns import to_json
 from headrace.server.db.schema import flow_run_states, flow_runs
 from headrace.server.db.templates import Template, find
@@ -32,7 +33,6 @@ _FIRST_ENTRIES = insert(flow_run_states).from_select(
         false(),
     ).where(flow_runs.c.id.in_(bindparam("ids", expanding=True))),
 )
-_INSERT = insert(flow_runs)
 _WAITS_FOR_AGENT = "It waits for an agent."
 _WAITS_FOR_TIME = "It waits for its start time."
 
@@ -108,7 +108,10 @@ def insert_runs(connection: Connection, rows: Sequence[dict[str, Any]]) -> list[
         else:
             taken.setdefault((row["version_group_id"], row["idempotency_key"]), row)
     if fresh:
-        connection.execute(_INSERT, fresh)
+        columns = list(fresh[0])
+        add_rows(
+            connection, "flow_runs", columns, [[row[name] for name in columns] for row in fresh]
+        )
     # In the order of their keys, so that two servers that make the same never wait for each other.
     keyed = [taken[key] for key in sorted(taken)]
     if keyed:

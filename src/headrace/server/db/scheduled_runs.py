@@ -123,14 +123,15 @@ def take_back(connection: Connection, group_id: str, after: float | None = None)
     Args:
         connection: A connection that writes.
         group_id: The version group.
-        after: Only those that start later than this; seconds since 1970, UTC.
+        after: Only those that start later than this and that nobody has paused, as they will be
+            made anew; seconds since 1970, UTC.
 
     Returns:
         How many there were.
     """
     unwanted = delete(flow_runs).where(flow_runs.c.version_group_id == group_id, UNCLAIMED)
     if after is not None:
-        unwanted = unwanted.where(flow_runs.c.start_time > after)
+        unwanted = unwanted.where(flow_runs.c.start_time > after, flow_runs.c.pausing.is_(None))
     return connection.execute(unwanted).rowcount
 
 
@@ -140,8 +141,8 @@ def hand_over(
     """Let a new version take the place of the old ones in runs that nobody has claimed.
 
     Those that are still to come are deleted: the new version's schedule asks for its own. Those
-    that are due already become runs of the new version; if it does not take their parameters,
-    they are cancelled.
+    that are due already, or paused by a person, become runs of the new version; if it does not
+    take their parameters, they are cancelled.
 
     Args:
         connection: A connection that writes.

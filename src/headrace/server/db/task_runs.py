@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select
@@ -25,6 +26,9 @@ from headrace.wire.task_runs import TaskRun, TaskRunPage, TaskRunState
 
 Time = datetime.datetime
 Place = tuple[str, int]
+
+#: How many tasks are looked up by one statement.
+_AT_ONCE = 500
 
 
 class _Context:
@@ -183,7 +187,7 @@ def listed(
     if not states or PENDING in states:
         # Beyond the last row that was read, there may be rows that are not known here.
         end = (rows[-1].slug, rows[-1].map_index) if len(rows) > limit else None
-        for pending in _pending(context, slug, begin, end):
+        for pending in islice(_pending(context, slug, begin, end), limit + 1):
             found.setdefault(pending, None)
     places = sorted(found)
     shown = places[:limit]
@@ -234,16 +238,23 @@ def unknown_task_run(run_id: str, slug: str, map_index: int) -> Refusal:
 
 def _pending(
     context: _Context, slug: str | None, begin: Place | None, end: Place | None
-) -> Iterable[Place]:
-    """Yield the tasks of the graph between two places that have no row yet."""
-    rows = select(task_runs.c.slug).where(_is_of(context.key), task_runs.c.map_index == -1)
-    have = set(context.connection.scalars(rows))
-    for candidate in context.graph.slugs if slug is None else [slug]:
-        place = (candidate, -1)
-        if candidate in have or candidate not in context.graph.names:
-            continue
-        if (begin is None or place > begin) and (end is None or place < end):
-            yield place
+) -> Iterator[Place]:
+    """Yield the tasks of the graph between two places that have no row yet, in their order."""
+    wanted = [
+        candidate
+        for candidate in context.graph.slugs
+        if slug in (None, candidate)
+        and (begin is None or (candidate, -1) > begin)
+        and (end is None or (candidate, -1) < end)
+    ]
+    # Some at a time: a page needs few, and each is looked up by its key, however many rows there are.
+    for start in range(0, len(wanted), _AT_ONCE):
+        some = wanted[start : start + _AT_ONCE]
+        rows = select(task_runs.c.slug).where(
+            _is_of(context.key), task_runs.c.slug.in_(some), task_runs.c.map_index == -1
+        )
+        have = set(context.connection.scalars(rows))
+        yield from ((candidate, -1) for candidate in some if candidate not in have)
 
 
 def _is_of(run_key: int) -> ColumnElement[bool]:

@@ -20,7 +20,7 @@ from headrace.wire.flow_runs import CreateFlowRun
 from headrace.wire.flows import SetOverrides
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Template:
     """A version of a flow, as runs are made of it.
 
@@ -33,6 +33,8 @@ class Template:
     flow: Row[Any]
     parameters: list[dict[str, Any]]
     overrides: SetOverrides
+    #: How a run is deployed of which nothing else was said: most are made so.
+    _plain: dict[str, Any] | None = None
 
     @classmethod
     def of(cls, row: Row[Any]) -> Template:
@@ -57,9 +59,20 @@ class Template:
         Raises:
             Refusal: If the flow does not take these parameters, or needs more; 422.
         """
+        values = {**(self.overrides.parameters or {}), **parameters}
+        check_parameters(self.parameters, values, self.flow.name)
+        if labels is None and run_config is None:
+            self._plain = self._plain or self._deployment(None, None)
+            deployment = self._plain
+        else:
+            deployment = self._deployment(labels, run_config)
+        return {"parameters": to_json(values), **deployment}
+
+    def _deployment(
+        self, labels: Iterable[str] | None, run_config: dict[str, Any] | None
+    ) -> dict[str, Any]:
+        """Return the columns that say how a run is deployed."""
         flow, overrides = self.flow, self.overrides
-        values = {**(overrides.parameters or {}), **parameters}
-        check_parameters(self.parameters, values, flow.name)
         own_config = from_json(flow.run_config)
         other_config = run_config if run_config is not None else overrides.run_config
         found = run_labels(
@@ -74,7 +87,6 @@ class Template:
         return {
             "flow_id": flow.id,
             "version_group_id": flow.version_group_id,
-            "parameters": to_json(values),
             "labels": to_json(found),
             "run_config": None if config is None else to_json(config),
             "kind": kind_of(config) or ANY,

@@ -157,6 +157,26 @@ def test_a_new_version_takes_over_what_nobody_has_claimed(database_url: str, tmp
     play(scenario, database_url, tmp_path)
 
 
+def test_a_run_that_a_person_has_paused_stays_paused(database_url: str, tmp_path: Path):
+    async def scenario(app: App) -> None:
+        time, move = ticking(NOON)
+        with clock.replaced(time):
+            await registered(app, schedule=HOURLY)
+            first, second, *_ = await runs(app)
+            await app.post(f"/flow-runs/{second.id}/pause", None, FlowRun)
+            await registered(app, hash="h2", schedule=HOURLY)
+            assert first.id not in {run.id for run in await runs(app)}
+            kept = await app.get(f"/flow-runs/{second.id}", FlowRun)
+            assert (kept.state, kept.flow_version) == ("Paused", 2)
+            assert kept.waiting is not None
+            assert kept.waiting.reason.startswith("Paused by anonymous.")
+            move(hours=5)
+            await app.post(f"/flow-runs/{second.id}/resume", None, FlowRun)
+            assert second.id in {run.id for run in (await claimed(app)).runs}
+
+    play(scenario, database_url, tmp_path)
+
+
 def test_a_new_version_that_needs_more_cancels_what_is_late(database_url: str, tmp_path: Path):
     async def scenario(app: App) -> None:
         time, move = ticking(NOON)
