@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from headrace import Flow, Task, task
 from headrace.executors import DaskExecutor, LocalDaskExecutor
+from headrace.storage import Local
 from headrace.storage.fingerprint import fingerprint
 
 
@@ -96,3 +97,25 @@ def test_constants(first, second):
     assert flow_with(first) == flow_with(first)
     if repr(first) != repr(second) and first != second:
         assert flow_with(first) != flow_with(second)
+
+
+def test_running_and_loading_change_nothing(tmp_path):
+    code = """
+class Add(Task):
+    def run(self, x=1):
+        self.logger.debug("adding")
+        return x
+
+@task(log_stdout=True)
+def show(x):
+    return x
+
+with Flow("f") as flow:
+    show(show.map([1, Add()(2)]))
+"""
+    flow = flow_in(code, storage=Local(tmp_path))
+    before = fingerprint(flow)
+    flow.storage.add_flow(flow)
+    assert flow.run().is_successful()
+    assert fingerprint(flow) == before
+    assert fingerprint(flow.storage.get_flow("f")) == before
