@@ -168,7 +168,7 @@ class _Watch(threading.Thread):
             while True:
                 self.supervisor = cpu_seconds(pid)
                 time.sleep(_LOOK)
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):
             return  # it is over
 
     def runner(self) -> float:
