@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from headrace.client.resource import Resource, path
+from headrace.wire.segments import segment
 from headrace.wire.task_runs import TaskRun, TaskRunCounts, TaskRunPage, TaskRunState
 
 
@@ -67,7 +68,9 @@ class TaskRuns(Resource):
             NotFound: If there is no such task run.
         """
         return self._transport.request(
-            "GET", path("flow-runs", flow_run_id, "task-runs", slug, map_index), answer=TaskRun
+            "GET",
+            path("flow-runs", flow_run_id, "task-runs", segment(slug), map_index),
+            answer=TaskRun,
         )
 
     def task_run_states(
@@ -76,6 +79,6 @@ class TaskRuns(Resource):
         """Return the history of a task run, oldest first."""
         return self._transport.request(
             "GET",
-            path("flow-runs", flow_run_id, "task-runs", slug, map_index, "states"),
+            path("flow-runs", flow_run_id, "task-runs", segment(slug), map_index, "states"),
             answer=list[TaskRunState],
         )

@@ -146,6 +146,20 @@ def test_orders_and_a_process_that_ends(client):
     assert ended.state == "Cancelled"
 
 
+def test_slugs_may_hold_what_paths_do_not(client):
+    client.create_project("p")
+    with Flow("slashes") as odd:
+        task(lambda: 1, name="s3://a/50%2F b?#ü")()
+    client.register(odd, "p", preflight=False)
+    made = client.create_flow_run("slashes", "p")
+    (run,) = client.task_runs(made.id)
+    assert "/50%2F b?#ü" in run.slug
+    assert client.get_task_run(made.id, run.slug) == run
+    assert client.task_run_states(made.id, run.slug) == []
+    (same,) = client.task_runs(made.id, slug=run.slug)
+    assert same == run
+
+
 def test_keys(client):
     assert client.keys() == []
     admin = client.create_key("me", "admin")

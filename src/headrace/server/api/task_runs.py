@@ -12,6 +12,7 @@ from headrace.core.now import now
 from headrace.server.db import task_counts, task_runs
 from headrace.server.paging import DEFAULT_LIMIT, check_limit, check_whole, several
 from headrace.server.parts import Parts
+from headrace.wire.segments import plain
 from headrace.wire.task_runs import TaskRun, TaskRunCounts, TaskRunPage, TaskRunState
 
 _OF_RUN = "/api/flow-runs/{run_id:str}/task-runs"
@@ -57,7 +58,9 @@ async def get_task_run(
 ) -> TaskRun:
     """Look at a task run, and why it waits."""
     check_whole(map_index, "The map index")
-    return await parts.database.read(lambda c: task_runs.get(c, run_id, slug, map_index, now()))
+    return await parts.database.read(
+        lambda c: task_runs.get(c, run_id, plain(slug), map_index, now())
+    )
 
 
 @get(f"{_ONE}/states", needs="read")
@@ -69,7 +72,7 @@ async def list_task_run_states(
 ) -> list[TaskRunState]:
     """List all that has happened to a task run, from its beginning on."""
     check_whole(map_index, "The map index")
-    return await parts.database.read(lambda c: task_runs.states(c, run_id, slug, map_index))
+    return await parts.database.read(lambda c: task_runs.states(c, run_id, plain(slug), map_index))
 
 
 routes = [list_task_runs, count_task_runs, get_task_run, list_task_run_states]
