@@ -121,7 +121,20 @@ def test_many_do() -> None:
     assert sum(reused) > len(reused)
 
 
+@pytest.mark.parametrize(
+    ("seed", "cuts", "forgets"),
+    [
+        (936844082, [59629, 28832, 143016], 491),
+        (420941164, [982504, 502587, 782615], 321),
+    ],
+)
+def test_those_do_that_once_did_not(seed: int, cuts: list[int], forgets: int) -> None:
+    assert_resumes(make_recipe(RandomChoice(seed)), cuts, forgets=forgets)
+
+
 def test_they_do_with_threads() -> None:
     for seed in range(40 * THOROUGHNESS):
         executor = LocalDaskExecutor("threads", num_workers=2)
-        assert_resumes(make_recipe(RandomChoice(seed)), [seed * 7919, seed * 104_729], executor)
+        recipe = make_recipe(RandomChoice(seed))
+        forgets = seed % 3 and seed * 31 % 1024
+        assert_resumes(recipe, [seed * 7919, seed * 104_729], executor, forgets)

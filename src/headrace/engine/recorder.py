@@ -86,6 +86,8 @@ class Recorder:
         self._counts: dict[Item, int] = {}
         #: Tasks whose values no later attempt can read, and hashes of what hangs on them.
         self._volatile: set[Node] = set()
+        #: Those of them that have returned one.
+        self._forgotten: set[Node] = set()
         self._hashes: dict[Item, str | None] = {}
         self._taken: tuple[Item, Record] | None = None
         self._outcome: Outcome | None = None
@@ -144,6 +146,14 @@ class Recorder:
     def attach(self, run: Run) -> None:
         """Look on at this run."""
         self.run = run
+        if self._checkpoints is not None:
+            # Known before anything is fused or packed that hangs on them.
+            self._volatile = {
+                node
+                for node in run.machine.nodes.values()
+                if node.task.checkpoint is False and not is_made_anew(node.task)
+            }
+            self.guarded = self.guarded or bool(self._volatile)
         threading.Thread(target=self._watch, name="headrace-running", daemon=True).start()
 
     def close(self) -> None:
@@ -323,7 +333,7 @@ class Recorder:
         elif data is not None and len(data) > LARGE_BYTES and form == VALUE:
             location = self._checkpoints.store.write_value(node.name_of(child), data)
             form, data = BESIDE, None
-        if form == NOTHING and node not in self._volatile:
+        if form == NOTHING and node not in self._forgotten:
             self._is_volatile(node, child, outcome)
         self._checkpoints.add(
             Record(
@@ -353,6 +363,7 @@ class Recorder:
 
     def _is_volatile(self, node: Node, child: int, outcome: Outcome | None) -> None:
         """Take note that no later attempt can read what a task returned."""
+        self._forgotten.add(node)
         self._volatile.add(node)
         self.guarded = True
         if node.task.checkpoint is False:

@@ -329,6 +329,18 @@ class Resumption:
         """Tell whether a mapped task is taken over with this number of children."""
         return (node, NOT_A_CHILD) in self._made and self._width(node) == width
 
+    def confirms(self, node: Node, child: int, kind: str) -> bool:
+        """Tell whether a run whose function is not called has ended now as it did then.
+
+        It is as it was, so what hangs on it may be taken over too.
+        """
+        known = self.candidates.get((node.slug, child))
+        if known is None or known[1].place is not None or known[1].type != kind:
+            return False
+        del self.candidates[node.slug, child]
+        self._made[node, child] = known[0]
+        return True
+
     # -- while it runs --------------------------------------------------------------------
 
     def take(self, node: Node, child: int, inputs: str | None) -> tuple[State, Record] | None:
