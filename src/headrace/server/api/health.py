@@ -6,10 +6,13 @@ from litestar import MediaType, Response, get
 from litestar.di import NamedDependency
 from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy import Connection, func, select, text
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from headrace.core.version import __version__
+from headrace.server.db.migrate import HEAD
 from headrace.server.db.schema import flow_runs
 from headrace.server.parts import Parts
+from headrace.server.problems import Refusal
 from headrace.wire.base import WIRE_VERSION
 from headrace.wire.server import ServerInfo
 
@@ -22,8 +25,15 @@ async def health() -> str:
 
 @get("/ready", needs="open", media_type=MediaType.TEXT, include_in_schema=False)
 async def ready(parts: NamedDependency[Parts]) -> str:
-    """Say that the server can serve: the database answers."""
-    await parts.database.read(_ask)
+    """Say that the server can serve: the database answers, and its tables are the right ones."""
+    revision = await parts.database.read(_revision)
+    if revision != HEAD:
+        raise Refusal(
+            503,
+            "not_ready",
+            f"The tables are at revision {revision}, and this server needs {HEAD}: another version "
+            f"of Headrace has changed them. Start this server again, or the one that fits.",
+        )
     return "ready"
 
 
@@ -50,8 +60,14 @@ async def server(parts: NamedDependency[Parts]) -> ServerInfo:
     )
 
 
-def _ask(connection: Connection) -> None:
-    connection.execute(text("SELECT 1")).scalar()
+def _revision(connection: Connection) -> str | None:
+    try:
+        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    except (OperationalError, ProgrammingError) as error:
+        if error.connection_invalidated:
+            raise
+        return None
+    return None if found is None else str(found)
 
 
 def _count(connection: Connection) -> dict[str, int]:

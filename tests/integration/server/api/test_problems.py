@@ -121,6 +121,19 @@ def test_a_server_says_what_it_is_and_how_it_is(database_url: str, tmp_path: Pat
     play(scenario, database_url, tmp_path)
 
 
+def test_a_server_is_not_ready_once_its_tables_were_changed(database_url: str, tmp_path: Path):
+    async def scenario(app: App) -> None:
+        await app.parts.database.write(
+            lambda c: c.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+        )
+        assert "9999" in problem(await app._http.get("/ready"), 503).message
+        await app.parts.database.write(lambda c: c.exec_driver_sql("DROP TABLE alembic_version"))
+        assert problem(await app._http.get("/ready"), 503).code == "not_ready"
+        assert (await app._http.get("/health")).status_code == 200
+
+    play(scenario, database_url, tmp_path)
+
+
 def test_the_schema_knows_all_routes_and_their_messages(tmp_path: Path):
     async def scenario(app: App) -> None:
         schema = (await app._http.get("/api/openapi.json")).json()
