@@ -17,6 +17,7 @@ from headrace.server.problems import Refusal
 from headrace.server.rules.kinds import KINDS, kind_of
 from headrace.server.rules.naming import check_labels, check_name
 from headrace.server.rules.run_names import made_up
+from headrace.server.rules.waiting import sentence
 from headrace.wire.flow_runs import CreatedFlowRun, CreateFlowRun, FlowRun, Resume
 
 if TYPE_CHECKING:
@@ -243,7 +244,7 @@ def _told(what: str, caller: Caller, reason: str | None) -> str:
     text = reason.strip()
     if len(text) > 1_000:
         raise Refusal(422, "bad_reason", "A reason may have 1,000 characters.")
-    return f"{what} by {caller.name}: {text}"
+    return f"{what} by {caller.name}: {sentence(text)}"
 
 
 def _new_run(request: CreateFlowRun, caller: Caller) -> NewRun:

@@ -218,7 +218,7 @@ def test_a_run_that_nobody_has_is_cancelled_at_once(database_url: str, tmp_path:
         run = await made(app)
         cancelled = await order(app, run.id, "cancel", Reason(reason="wrong day"))
         assert (cancelled.state, cancelled.is_finished) == ("Cancelled", True)
-        assert cancelled.message == "Cancelled by anonymous: wrong day"
+        assert cancelled.message == "Cancelled by anonymous: wrong day."
         assert cancelled.waiting is None
         assert (await claimed(app)).runs == []
         # Once more changes nothing.
@@ -241,7 +241,7 @@ def test_a_run_that_somebody_runs_is_ordered_to_stop(database_url: str, tmp_path
         assert cancelling.waiting.reason.startswith("Cancelled by anonymous: wrong day.")
         assert cancelling.waiting.whose_turn == "runner"
         answer = await process.send()
-        assert answer.cancel == "Cancelled by anonymous: wrong day"
+        assert answer.cancel == "Cancelled by anonymous: wrong day."
         await process.end("Cancelled")
         run = await app.get(f"/flow-runs/{process.run_id}", FlowRun)
         assert (run.state, run.host, run.pid, run.agent) == ("Cancelled", "box", 12, "box")
@@ -319,7 +319,7 @@ def test_a_run_that_is_over_is_restarted(database_url: str, tmp_path: Path):
         assert (await refused(order(app, process.run_id, "pause"))).code == "cannot_pause"
         run = await order(app, process.run_id, "restart", Reason(reason="mended"))
         assert (run.state, run.is_finished, run.ended) == ("Scheduled", False, None)
-        assert run.message == "Restarted by anonymous: mended"
+        assert run.message == "Restarted by anonymous: mended."
         (again,) = (await claimed(app)).runs
         assert (again.id, again.attempt) == (process.run_id, 2)
 
