@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import IO, Any, Self
 
 import click
@@ -17,6 +17,8 @@ from headrace.cli.exit_codes import FAILED, SUCCESS
 
 #: How many seconds a server may take to start.
 _START_SECONDS = 60.0
+#: What it says then.
+_SERVES = "Headrace server at"
 #: How many seconds a part has to end, once it was asked to.
 _END_SECONDS = 15.0
 
@@ -58,8 +60,8 @@ def command(
     parts = _Parts({**os.environ, "HEADRACE_API_URL": url, "PYTHONUNBUFFERED": "1"})
     with parts:
         database = ["--database-url", database_url] if database_url else []
-        server = parts.start("server", "server", "start", "--port", str(port), *database)
-        if not _answers(url, server, parts):
+        parts.start("server", "server", "start", "--port", str(port), *database)
+        if not parts.wait_for_server():
             return FAILED
         agent = [word for label in labels for word in ("--label", label)]
         parts.start("agent", "agent", "local", "start", "--name", "dev", *agent)
@@ -70,34 +72,15 @@ def command(
         return parts.wait()
 
 
-def _answers(url: str, server: subprocess.Popen[str], parts: _Parts) -> bool:
-    from headrace.client import Client
-    from headrace.core.errors import ServerFailed, ServerUnreachable
-
-    client = Client(url, retries=False)
-    until = time.monotonic() + _START_SECONDS
-    while server.poll() is None and not parts.is_stopping and time.monotonic() < until:
-        with suppress(ServerUnreachable, ServerFailed):
-            client.server()
-            # Another server may hold the port; ours has then ended, or is about to.
-            time.sleep(0.1)
-            return server.poll() is None
-        time.sleep(0.05)
-    return False
-
-
 class _Parts:
     """The processes, and what they say."""
 
     def __init__(self, environment: dict[str, str]) -> None:
         self._environment = environment
         self._running: dict[str, subprocess.Popen[str]] = {}
+        self._serves = threading.Event()
         self._stop = threading.Event()
         self._undo = ExitStack()
-
-    @property
-    def is_stopping(self) -> bool:
-        return self._stop.is_set()
 
     def __enter__(self) -> Self:
         def stop(_number: int, _frame: Any) -> None:
@@ -130,9 +113,25 @@ class _Parts:
             start_new_session=True,
         )
         assert process.stdout is not None
-        threading.Thread(target=_show, args=[name, process.stdout], daemon=True).start()
+        threading.Thread(target=self._show, args=[name, process.stdout], daemon=True).start()
         self._running[name] = process
         return process
+
+    def wait_for_server(self) -> bool:
+        """Wait until the server says that it serves; tell whether it has."""
+        until = time.monotonic() + _START_SECONDS
+        while not self._serves.wait(0.05):
+            ended = self._running["server"].poll() is not None
+            if ended or self._stop.is_set() or time.monotonic() > until:
+                return False
+        return True
+
+    def _show(self, name: str, stream: IO[str]) -> None:
+        with stream:
+            for line in stream:
+                if line.startswith(_SERVES):
+                    self._serves.set()
+                click.echo(f"{click.style(f'{name:>6}', fg='cyan')} {line.rstrip()}")
 
     def wait(self) -> int:
         """Wait for Ctrl-C; or until a part ends by itself, which it should not."""
@@ -143,12 +142,6 @@ class _Parts:
                     return FAILED
         click.echo("Ending everything.")
         return SUCCESS
-
-
-def _show(name: str, stream: IO[str]) -> None:
-    with stream:
-        for line in stream:
-            click.echo(f"{click.style(f'{name:>6}', fg='cyan')} {line.rstrip()}")
 
 
 def _end(process: subprocess.Popen[str]) -> None:
