@@ -174,7 +174,7 @@ def test_a_run_is_made_looked_at_and_ordered_about(call, made):
         *("Scheduled", "Paused", "Scheduled", "Cancelled", "Scheduled", "Cancelled"),
     ]
     assert re.search(
-        r"Cancelled +0 +anonymous +.*no$", call("flow-run", "states", "one")[1], re.MULTILINE
+        r"Cancelled +0 +anonymous +.*: no\b", call("flow-run", "states", "one")[1], re.MULTILINE
     )
     listed = json.loads(call("flow-run", "list", "--state", "cancelled", "--json")[1])
     assert first["id"] in [each["id"] for each in listed]
