@@ -19,13 +19,11 @@ if TYPE_CHECKING:
 
 
 class Tracker(Protocol):
-    """Stands beside one flow run. All methods are called by the thread that runs the flow.
+    """Stands beside one flow run. All methods are called by the thread that runs the flow."""
 
-    Attributes:
-        guarded: Whether `known` is to be asked before a task of this run is started.
-    """
-
-    guarded: bool
+    @property
+    def guarded(self) -> bool:
+        """Whether `known` is to be asked before a task of this run is started."""
 
     @property
     def is_lost(self) -> bool:

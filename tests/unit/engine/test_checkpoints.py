@@ -148,7 +148,7 @@ def test_a_value_without_a_checkpoint_is_made_again(tmp_path: Path, how: str) ->
 def test_a_large_value_has_a_file_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("headrace.engine.recorder.LARGE_BYTES", 1000)
+    monkeypatch.setattr("headrace.engine.keeper.LARGE_BYTES", 1000)
     calls: list[int] = []
 
     @task
