@@ -20,10 +20,12 @@ from headrace.config.logging import get_logger
 from headrace.core import now
 from headrace.core.errors import (
     ClientError,
+    Conflict,
     DeploymentError,
     NoHeadraceServer,
     NotAuthorized,
     NotFound,
+    Refused,
     VersionMismatch,
 )
 from headrace.wire.claims import Claim, Exited
@@ -333,6 +335,9 @@ class Agent:
                     break
                 except NotFound:
                     break  # the run was deleted
+                except (Conflict, Refused) as error:
+                    self._log.error("How run %s ended is not taken: %s", run_id, error)
+                    break
                 except ClientError as error:
                     self._log.warning("How run %s ended is told again later: %s", run_id, error)
                 time.sleep(pause)

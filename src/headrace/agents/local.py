@@ -37,8 +37,9 @@ if TYPE_CHECKING:
 
 #: How many seconds pass between two looks at all runs: news of the fork server come at once.
 _LOOK = 2.0
-#: How many seconds pass until a run that could not be settled is tried again.
+#: How many seconds pass until a run that could not be settled is tried again, at first and at most.
 _AGAIN = 5.0
+_AGAIN_AT_MOST = 300.0
 #: For how many seconds the directories of runs that are over are kept.
 _KEEP = 24 * 3600.0
 #: How many seconds pass between two looks for such directories.
@@ -77,7 +78,8 @@ class LocalLauncher(Launcher):
         self._agent: str | None = None
         self._lock = threading.Lock()
         self._running: dict[str, Deployment] = {}
-        self._unsettled: dict[str, float] = {}
+        #: When each is tried again, and how long to wait if that fails too.
+        self._unsettled: dict[str, tuple[float, float]] = {}
         self._looked_at = self._swept_at = 0.0
         self._log = get_logger("agent")
 
@@ -122,17 +124,17 @@ class LocalLauncher(Launcher):
         except OSError as error:
             raise DeploymentError(f"its directory cannot be made: {error}") from error
         environment[RUN_DIRECTORY] = str(directory.path)
-        start = Start(
-            directory=str(directory.path),
-            environment=environment,
-            working_dir=working_dir,
-            import_paths=self._import_paths,
-            command=None if self._may_fork(run, environment) else _COMMAND,
-        )
         deployment = _deployment(spec, directory)
         with self._lock:
             self._running[deployment.handle] = deployment
         try:
+            start = Start(
+                directory=str(directory.path),
+                environment=environment,
+                working_dir=working_dir,
+                import_paths=self._import_paths,
+                command=None if self._may_fork(run, environment) else _COMMAND,
+            )
             self._start(start)
         except (DeploymentError, OSError) as error:
             with self._lock:
@@ -157,7 +159,7 @@ class LocalLauncher(Launcher):
         if time.monotonic() - self._swept_at >= _SWEEP:
             for _ in self._sweep():
                 pass  # what is not over is known
-        for path, due in list(self._unsettled.items()):
+        for path, (due, _) in list(self._unsettled.items()):
             if time.monotonic() >= due:
                 self._settle(path)
         return ended
@@ -217,14 +219,15 @@ class LocalLauncher(Launcher):
 
     def _settle(self, path: str) -> str | None:
         """Tell the server what it does not know of a run that is over; later, if it is away."""
-        self._unsettled.pop(path, None)
+        _, pause = self._unsettled.pop(path, (0.0, _AGAIN))
         directory = RunDirectory(path)
         if directory.read(Reaped) is None and directory.read(ExitRecord) is None:
             time.sleep(0.2)  # for its parent to write down how it ended
         try:
             ended = settle(directory)
         except (ClientError, OSError) as error:
-            self._unsettled[path] = time.monotonic() + _AGAIN
+            longer = min(pause * 2, _AGAIN_AT_MOST)
+            self._unsettled[path] = (time.monotonic() + pause, longer)
             self._log.warning("The end of the run in %s is to be told later: %s", path, error)
             return None
         return ended.reason if ended is not None else None

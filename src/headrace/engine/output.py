@@ -78,17 +78,17 @@ class Output:
         if not newline:
             self._begun += data
             if len(self._begun) >= _CHUNK:
-                self._pass_on(self._begun)
+                self._pass_on(self._begun, whole=False)
                 self._begun = b""
             return
         self._pass_on(self._begun + whole)
         self._begun = rest
 
-    def _pass_on(self, data: bytes) -> None:
+    def _pass_on(self, data: bytes, whole: bool = True) -> None:
         if len(data) > self._left:
             cut = data.rfind(b"\n", 0, self._left + 1)
             self._left = 0
-            self.omitted += data[max(cut + 1, 0) :].count(b"\n") + 1
+            self.omitted += data[max(cut + 1, 0) :].count(b"\n") + whole
             if cut <= 0:
                 return
             data = data[:cut]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 
+from headrace.core.errors import NotFound
 from headrace.engine.backlog import Backlog
 from headrace.engine.process_identity import boot_id
 from headrace.engine.run_directory import (
@@ -67,6 +68,8 @@ def settle(directory: RunDirectory) -> ExitRecord | None:
             _deliver(directory, reports)
         if ended.how in ("lost", "unreachable", "stopped"):
             reports.exited(ended.reason)
+    except NotFound:
+        pass  # the run was deleted: nobody wants to know
     finally:
         reports.close()
     ended.reported = True

@@ -249,6 +249,24 @@ def test_what_nobody_has_delivered_is_delivered_by_flush(scene, agent, tmp_path)
     assert "nothing to deliver" in headrace("flush", env=scene.server.env)
 
 
+def test_a_fork_server_of_another_environment_keeps_its_runs_and_gets_no_new_ones(
+    scene, agent, tmp_path
+):
+    before = agent(TZ="UTC")
+    run, where = scene.start(until=tmp_path / "go")
+    scene.looked(where)
+    before.stop()
+    after = agent(TZ="Asia/Tokyo")
+    other, other_looks = scene.start()
+    found = scene.looked(other_looks)
+    assert found["zone"] == "JST"
+    assert "click" not in found["modules"]  # it is a copy of another fork server
+    (tmp_path / "go").touch()
+    assert scene.ended(run).attempt == 1
+    assert scene.ended(other).attempt == 1
+    scene.until(lambda: f"{run} (attempt 1) has ended: exit code 0" in after.log, "it is not told")
+
+
 # -- twins ------------------------------------------------------------------------------------------
 
 
