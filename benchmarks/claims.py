@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -12,7 +11,7 @@ import msgspec
 
 from benchmarks.comparisons import Settings
 from benchmarks.environments import PEERS
-from benchmarks.load import Answer, Connection, Measured, drive, encode
+from benchmarks.load import Answer, Connection, Measured, encode
 from benchmarks.report import HEADRACE, Row, Target, rows_of, show
 from benchmarks.servers import DATABASES, measured_server
 from headrace import Flow, task
@@ -59,12 +58,14 @@ class _Runs:
     Attributes:
         total: How many are to be made.
         asked: When each was asked for.
-        got: When an agent got it, by its id; one that was got twice is an error.
+        got: When an agent got it, by its id.
+        done: Set once all were handed out.
     """
 
     total: int
     asked: dict[str, float] = field(default_factory=dict)
     got: dict[str, float] = field(default_factory=dict)
+    done: asyncio.Event = field(default_factory=asyncio.Event)
 
     def percentile(self, percent: float) -> float:
         """Return how many milliseconds passed at most until an agent had that share of the runs."""
@@ -90,28 +91,43 @@ class _Agent:
     holds: list[str] = field(default_factory=list)
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
-    def requests(self) -> Iterator[bytes]:
-        while len(self.runs.got) < self.runs.total:
-            body = Claim(
-                agent=self.id,
-                name=f"agent {self.number}",
-                kind="local",
-                labels=["bench", "gpu"],
-                most=self.most,
-                wait=0.5,
-                deploying=self.holds,
-            )
-            yield encode("POST", "/api/claims", msgspec.json.encode(body))
+    async def serve(self, url: str) -> None:
+        """Ask for runs until there are no more to come."""
+        connection = await Connection.open(url)
+        try:
+            while len(self.runs.got) < self.runs.total:
+                self.take(await connection.request(self._request()))
+        finally:
+            connection.close()
+
+    def _request(self) -> bytes:
+        claim = Claim(
+            agent=self.id,
+            name=f"agent {self.number}",
+            kind="local",
+            labels=["bench", "gpu"],
+            most=self.most,
+            wait=30,
+            deploying=self.holds,
+        )
+        return encode("POST", "/api/claims", msgspec.json.encode(claim))
 
     def take(self, answer: Answer) -> None:
+        """Note the runs that it got.
+
+        Raises:
+            SystemExit: If the server refuses, or somebody has got one of them before.
+        """
         if answer.status != 200:
-            return
+            raise SystemExit(f"The server answered {answer.status}: {answer.decode()}")
         self.holds = [run.id for run in _decode(answer).runs]
         now = perf_counter()
         for run_id in self.holds:
             if run_id in self.runs.got:
                 raise SystemExit(f"The flow run {run_id} was handed out twice.")
             self.runs.got[run_id] = now
+        if len(self.runs.got) == self.runs.total:
+            self.runs.done.set()
 
 
 async def _make(
@@ -151,12 +167,18 @@ async def _together(
     """Make runs and claim them at the same time: as fast as the server goes, or each so often."""
     runs = _Runs(count)
     agents = [_Agent(number, at_once, runs) for number in range(AGENTS)]
-    runs.check(
-        *await asyncio.gather(
-            *(_make(url, flow_id, runs, count // makers, at_once, every) for _ in range(makers)),
-            *(drive(url, [agent.requests()], agent.take) for agent in agents),
-        )
+    serving = [asyncio.create_task(agent.serve(url)) for agent in agents]
+    made = await asyncio.gather(
+        *(_make(url, flow_id, runs, count // makers, at_once, every) for _ in range(makers))
     )
+    try:
+        await asyncio.wait_for(runs.done.wait(), 60)
+    finally:
+        # The others still wait for runs that will not come.
+        for agent in serving:
+            agent.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
+    runs.check(*made)
     return runs
 
 
@@ -169,7 +191,9 @@ def claims(settings: Settings, *, rate: Target, latency: Target) -> list[Row]:
             flow_id = _register(server)
             runs = asyncio.run(_together(server.url, flow_id, count, MAKERS, AT_ONCE))
             paced = asyncio.run(
-                _together(server.url, flow_id, count // 4, MAKERS, 5, every=MAKERS * 5 / PACE)
+                _together(
+                    server.url, flow_id, count // 4, MAKERS, AT_ONCE, every=MAKERS * AT_ONCE / PACE
+                )
             )
             alone = asyncio.run(_together(server.url, flow_id, count // 20, 1, 1))
         seconds = max(runs.got.values()) - min(runs.asked.values())

@@ -131,11 +131,7 @@ def claim(
         For each offer what came of it.
     """
     seconds = now.timestamp()
-    groups = [
-        _Group(frozenset(from_json(row.labels)), row.labels, row.kind, row.priority, row.first)
-        for row in connection.execute(_GROUPS)
-        if row.first is not None
-    ]
+    groups = _groups(connection)
     rows: dict[int, Any] = {}
     for group in groups:
         takers = [offer for offer in offers if fits(group.labels, group.kind, offer)]
@@ -161,9 +157,20 @@ def claim(
     ownership.save_many(connection, changes, now)
     if tokens:
         connection.execute(insert(attempts), tokens)
+        if not all(handed):
+            # For those that go on waiting it matters when the next of the others is due.
+            groups = _groups(connection)
     return [
         Handed(runs=handed[place], next_due=_next_due(groups, offer, seconds))
         for place, offer in enumerate(offers)
+    ]
+
+
+def _groups(connection: Connection) -> list[_Group]:
+    return [
+        _Group(frozenset(from_json(row.labels)), row.labels, row.kind, row.priority, row.first)
+        for row in connection.execute(_GROUPS)
+        if row.first is not None
     ]
 
 

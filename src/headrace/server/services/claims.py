@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,8 @@ MOST_AT_ONCE = 1000
 _PAUSE_AFTER_FAILURE = 1.0
 #: How often to look without being woken where other servers' notifications may get lost.
 _LOOK_EVERY = 10.0
+#: The topic of agents that have come.
+_ARRIVAL = "arrival"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,8 @@ class _Waiter:
     future: asyncio.Future[_Outcome]
     #: Whether it goes on waiting when there is nothing.
     waits: bool
+    #: Whether it has come, or something about what it is deploying has changed, since the last look.
+    is_new: bool = True
     #: When the next run is due for it, as far as is known; seconds since 1970, UTC.
     next_due: float | None = None
 
@@ -141,11 +145,12 @@ class Claims:
     async def run(self, parts: Parts) -> None:
         """Hand out runs, whenever there may be any, until the server ends."""
         polls = parts.database.dialect != "sqlite"
-        with self._hub.listen("work") as wake:
+        with self._hub.listen("work", _ARRIVAL) as wake, self._hub.listen("work") as work:
             pause: float | None = None
             while not self._hub.is_closed:
-                await wake.wait(pause)
-                pause = await self._serve()
+                in_time = await wake.wait(pause)
+                # Those that were looked at and got nothing get nothing now, unless there is more.
+                pause = await self._serve(everybody=work.take() or not in_time)
                 if polls and self._waiting:
                     pause = _LOOK_EVERY if pause is None else min(pause, _LOOK_EVERY)
 
@@ -169,7 +174,8 @@ class Claims:
         try:
             with self._hub.listen("end", *topics) as changed:
                 while True:
-                    self._hub.deliver("work")
+                    waiter.is_new = True
+                    self._hub.deliver(_ARRIVAL)
                     # Who does not wait is answered by the next look, however long that takes.
                     rest = max(0.0, until - loop.time()) if waiter.waits else None
                     told = asyncio.ensure_future(changed.wait(rest))
@@ -196,20 +202,26 @@ class Claims:
 
     # -- all agents ---------------------------------------------------------------------------
 
-    async def _serve(self) -> float | None:
+    async def _serve(self, *, everybody: bool) -> float | None:
         """Hand out what is due.
+
+        Args:
+            everybody: Whether to look at all agents that wait; else only at those that are new.
 
         Returns:
             After how many seconds to look again, if nothing happens before; None if nothing will
             be due.
         """
-        waiters = list(self._waiting)
-        seen = self._heard.to_note(waiter.offer.agent for waiter in waiters)
+        waiters = [waiter for waiter in self._waiting if everybody or waiter.is_new]
+        seen = self._heard.to_note(waiter.offer.agent for waiter in self._waiting)
         if not waiters and not seen:
-            return None
+            return self._pause()
+        news = {waiter for waiter in waiters if waiter.is_new}
+        for waiter in news:
+            waiter.is_new = False
         self._served = set(waiters)
         try:
-            outcomes = await self._database.write(lambda c: self._look(c, waiters, seen))
+            outcomes = await self._database.write(lambda c: self._look(c, waiters, news, seen))
         except Exception as error:
             for waiter in waiters:
                 self._waiting.pop(waiter, None)
@@ -223,18 +235,19 @@ class Claims:
         self._heard.noted(seen)
         for waiter, outcome in zip(waiters, outcomes, strict=True):
             self._give(waiter, outcome)
-        if self._waiting and any(outcome.handed.runs for outcome in outcomes):
-            # What is due next is known only by another look.
-            return 0.0
         return self._pause()
 
     def _look(
-        self, connection: Connection, waiters: Sequence[_Waiter], seen: Sequence[Seen]
+        self,
+        connection: Connection,
+        waiters: Sequence[_Waiter],
+        news: Collection[_Waiter],
+        seen: Sequence[Seen],
     ) -> list[_Outcome]:
         """Do what is to be done for all agents in one transaction; runs in the writer's thread."""
         stored_agents.seen(connection, seen, timestamp())
         deploying: dict[str, list[str]] = {}
-        for waiter in waiters:
+        for waiter in news:
             if waiter.deploying:
                 deploying.setdefault(waiter.offer.agent, []).extend(waiter.deploying)
         stopped = look_after(connection, deploying, self._policy, now()) if deploying else {}

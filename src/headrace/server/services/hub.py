@@ -45,13 +45,21 @@ class Signal:
         self._event.clear()
         return True
 
+    def take(self) -> bool:
+        """Tell, without waiting, whether something was notified since it was last asked."""
+        was_set = self._event.is_set()
+        if not self._closed:
+            self._event.clear()
+        return was_set
+
 
 class Hub:
     """Topics, and who listens to them.
 
     Topics are `work` (a flow run may have become claimable), `run:{id}` (orders, states or logs of
-    a flow run have changed), `keys` (an API key was made or revoked). Whoever writes notifies
-    after the write was committed; who listens looks at the database again: a topic carries nothing.
+    a flow run have changed), `schedules` (one was switched on, or registered). Whoever writes
+    notifies after the write was committed; who listens looks at the database again: a topic carries
+    nothing.
 
     It belongs to the event loop that it was made in.
     """
