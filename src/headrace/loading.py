@@ -75,10 +75,15 @@ def extract_flow_from_module(module_str: str, flow_name: str | None = None) -> F
     return choose(flows_in_module(module_str), flow_name, module_str)
 
 
-def flows_in_file(path: str | os.PathLike[str]) -> dict[str, Flow]:
+def flows_in_file(path: str | os.PathLike[str], unique: bool = True) -> dict[str, Flow]:
     """Run a file and return the flows that it makes, by name; at least one.
 
-    Args and errors are those of `extract_flow_from_file`.
+    Args:
+        path: The file.
+        unique: Whether two flows of one name are an error. Else the last of them counts, as for
+            Prefect 1: good enough to run it here, and not to be registered by its name.
+
+    Errors are those of `extract_flow_from_file`.
     """
     file = os.path.abspath(os.fspath(path))
     try:
@@ -93,7 +98,7 @@ def flows_in_file(path: str | os.PathLike[str]) -> dict[str, Flow]:
     if sys.path[:1] != [folder]:
         sys.path.insert(0, folder)
     stem = os.path.splitext(os.path.basename(file))[0]
-    return _flows_of(code, file, f"<{stem}>", os.fspath(path))
+    return _flows_of(code, file, f"<{stem}>", os.fspath(path), unique)
 
 
 def flows_in_code(code: str | bytes) -> dict[str, Flow]:
@@ -106,10 +111,14 @@ def flows_in_code(code: str | bytes) -> dict[str, Flow]:
     return _flows_of(code, None, "<flow>", "the code given")
 
 
-def flows_in_module(module_str: str) -> dict[str, Flow]:
+def flows_in_module(module_str: str, unique: bool = True) -> dict[str, Flow]:
     """Import a module and return the flows that it makes, by name; at least one.
 
-    Args and errors are those of `extract_flow_from_module`.
+    Args:
+        module_str: As for `extract_flow_from_module`.
+        unique: As for `flows_in_file`.
+
+    Errors are those of `extract_flow_from_module`.
     """
     from importlib import import_module
 
@@ -132,7 +141,7 @@ def flows_in_module(module_str: str) -> dict[str, Flow]:
             ) from error
         if colon:
             return _flow_at(module, attribute, module_str)
-    return _named(vars(module).values(), module_str)
+    return _named(vars(module).values(), module_str, unique)
 
 
 def choose(flows: dict[str, Flow], name: str | None, where: str) -> Flow:
@@ -156,7 +165,9 @@ def choose(flows: dict[str, Flow], name: str | None, where: str) -> Flow:
     return flows[name]
 
 
-def _flows_of(code: str | bytes, file: str | None, name: str, where: str) -> dict[str, Flow]:
+def _flows_of(
+    code: str | bytes, file: str | None, name: str, where: str, unique: bool = True
+) -> dict[str, Flow]:
     try:
         # Without `dont_inherit` the file would get this one's `from __future__` imports.
         compiled = compile(code, file or name, "exec", dont_inherit=True)
@@ -180,7 +191,7 @@ def _flows_of(code: str | bytes, file: str | None, name: str, where: str) -> dic
             del sys.modules[name]
         else:
             sys.modules[name] = before
-    return _named(module.__dict__.values(), where)
+    return _named(module.__dict__.values(), where, unique)
 
 
 def _flow_at(module: ModuleType, attribute: str, where: str) -> dict[str, Flow]:
@@ -196,10 +207,14 @@ def _flow_at(module: ModuleType, attribute: str, where: str) -> dict[str, Flow]:
     return _named([found], where)
 
 
-def _named(values: Iterable[Any], where: str) -> dict[str, Flow]:
+def _named(values: Iterable[Any], where: str, unique: bool = True) -> dict[str, Flow]:
     flows: dict[str, Any] = {}
     for value in values:
-        if isinstance(value, Graph) and flows.setdefault(value.name, value) is not value:
+        if not isinstance(value, Graph):
+            continue
+        before = flows.get(value.name)
+        flows[value.name] = value
+        if unique and before is not None and before is not value:
             raise LoadError(
                 f"There are two flows named {value.name!r} in {where}, and flows are known by their "
                 "names. Give one of them another name, or put it where it is not at the top level."

@@ -91,12 +91,12 @@ def _load(file: str | None, module: str | None, where: str) -> dict[str, Flow]:
     sys.argv = [where]
     try:
         if file is not None:
-            return flows_in_file(file)
+            return flows_in_file(file, unique=False)
         assert module is not None
         folder = os.getcwd()
         if folder not in sys.path:
             sys.path.insert(0, folder)
-        return flows_in_module(module)
+        return flows_in_module(module, unique=False)
     except LoadError as error:
         if error.__cause__ is None or not isinstance(error.__cause__, SystemExit):
             hint = _hint(file, module)
