@@ -47,5 +47,5 @@ def check_whole(number: int, what: str) -> int:
 
 
 def several(text: str | None) -> list[str]:
-    """Return the parts of a query parameter in which commas stand between several values."""
-    return [part for part in (text or "").split(",") if part]
+    """Return the parts, each once, of a query parameter in which commas stand between several values."""
+    return list(dict.fromkeys(part for part in (text or "").split(",") if part))

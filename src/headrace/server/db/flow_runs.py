@@ -126,7 +126,12 @@ def listed(
             )
         )
     choice = choice.order_by(flow_runs.c.created.desc(), flow_runs.c.key.desc()).limit(limit + 1)
-    rows = connection.execute(choice).all()
+    rows: list[Row[Any]] = []
+    # One state after the other: so each is read from its end of an index, and no further.
+    every: Sequence[str | None] = which.states or [None]
+    for state in every:
+        rows += connection.execute(_in_state(choice, state))
+    rows.sort(key=lambda row: (row.created, row.key), reverse=True)
     shown = rows[:limit]
     agents = agent_facts(connection, now) if any(row.phase != "finished" for row in shown) else []
     items = [_flow_run(connection, row, agents, now) for row in shown]
@@ -199,9 +204,11 @@ def _filtered(choice: Select[Any], which: RunFilter) -> Select[Any]:
         choice = choice.where(flow_runs.c.name == which.name)
     if which.id_begins is not None:
         choice = choice.where(flow_runs.c.id.startswith(which.id_begins, autoescape=True))
-    if which.states:
-        choice = choice.where(flow_runs.c.state.in_(which.states))
     return choice
+
+
+def _in_state(choice: Select[Any], state: str | None) -> Select[Any]:
+    return choice if state is None else choice.where(flow_runs.c.state == state)
 
 
 def _read_cursor(after: str) -> tuple[float, int]:

@@ -5,32 +5,22 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, delete, func, select, update
+from sqlalchemy import Connection, Row, Select, and_, delete, select, update
 
 from headrace.server.db.columns import from_json, to_json
 from headrace.server.db.ownership import to_time
+from headrace.server.db.scheduled_runs import unclaimed
 from headrace.server.db.schema import flow_runs, flows, projects, version_groups
 from headrace.server.problems import Refusal, not_found
 from headrace.server.rules.planning import what_keeps_it
 from headrace.wire.flows import Flow, SetOverrides
 
-_NEXT_RUN = (
-    select(func.min(flow_runs.c.start_time))
-    .where(
-        flow_runs.c.flow_id == flows.c.id,
-        flow_runs.c.phase == "scheduled",
-        flow_runs.c.is_auto_scheduled,
-    )
-    .correlate(flows)
-    .scalar_subquery()
-)
 _LISTED: Select[Any] = (
     select(
         *(column for column in flows.c if column.name != "graph"),
         version_groups.c.schedule_active,
         version_groups.c.overrides,
         projects.c.name.label("project_name"),
-        _NEXT_RUN.label("next_run"),
     )
     .join(version_groups, version_groups.c.id == flows.c.version_group_id)
     .join(projects, projects.c.id == flows.c.project_id)
@@ -47,7 +37,7 @@ def get(connection: Connection, flow_id: str) -> Flow:
     row = connection.execute(_WHOLE.where(flows.c.id == flow_id)).one_or_none()
     if row is None:
         raise unknown_flow(flow_id)
-    flow = _flow(row)
+    flow = _flow(row, _next_runs(connection))
     flow.graph = from_json(row.graph)
     return flow
 
@@ -77,7 +67,8 @@ def listed(
     if not archived:
         choice = choice.where(flows.c.is_archived.is_(False))
     choice = choice.order_by(projects.c.name, flows.c.name, flows.c.created.desc()).limit(limit)
-    return [_flow(row) for row in connection.execute(choice)]
+    next_runs = _next_runs(connection)
+    return [_flow(row, next_runs) for row in connection.execute(choice)]
 
 
 def archive(connection: Connection, flow_id: str) -> str:
@@ -179,7 +170,7 @@ def current_of(connection: Connection, group_id: str) -> Flow | None:
     row = connection.execute(choice).first()
     if row is None:
         return None
-    flow = _flow(row)
+    flow = _flow(row, _next_runs(connection))
     flow.graph = from_json(row.graph)
     return flow
 
@@ -198,7 +189,17 @@ def _group_of(connection: Connection, flow_id: str) -> str:
     return group_id
 
 
-def _flow(row: Row[Any]) -> Flow:
+def _next_runs(connection: Connection) -> dict[str, float]:
+    """Return when the next scheduled run of each version starts that has one."""
+    # Not grouped by the database, which would go through all runs there ever were for that.
+    choice = select(flow_runs.c.flow_id, flow_runs.c.start_time).where(unclaimed())
+    found: dict[str, float] = {}
+    for flow_id, start_time in connection.execute(choice):
+        found[flow_id] = min(start_time, found.get(flow_id, start_time))
+    return found
+
+
+def _flow(row: Row[Any], next_runs: dict[str, float]) -> Flow:
     schedule, parameters = from_json(row.schedule), from_json(row.parameters)
     overrides, notes = from_json(row.overrides), from_json(row.notes)
     if schedule is not None and row.schedule_active and not row.is_archived:
@@ -225,6 +226,6 @@ def _flow(row: Row[Any]) -> Flow:
         on_disconnect=row.on_disconnect,
         lost_after=row.lost_after,
         notes=notes,
-        next_run=to_time(row.next_run),
+        next_run=to_time(next_runs.get(row.id)),
         overrides=overrides,
     )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, false, insert, select, tuple_
+from sqlalchemy import Connection, Row, Select, bindparam, false, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from headrace.server.db.bulk import add_rows
@@ -255,14 +256,19 @@ def _by_key(
 ) -> dict[tuple[str, str], Row[Any]]:
     """Return id and name of the runs of these keys."""
     columns = flow_runs.c
+    by_group: dict[str, list[str]] = defaultdict(list)
+    for group_id, key in keys:
+        by_group[group_id].append(key)
     found: dict[tuple[str, str], Row[Any]] = {}
-    for start in range(0, len(keys), _AT_ONCE):
-        some = keys[start : start + _AT_ONCE]
-        choice: Select[Any] = select(
-            columns.id, columns.name, columns.version_group_id, columns.idempotency_key
-        ).where(tuple_(columns.version_group_id, columns.idempotency_key).in_(some))
-        for row in connection.execute(choice):
-            found[row.version_group_id, row.idempotency_key] = row
+    # Group by group: SQLite has no index for pairs that it is given as such.
+    for group_id, of_group in by_group.items():
+        for start in range(0, len(of_group), _AT_ONCE):
+            choice: Select[Any] = select(columns.id, columns.name, columns.idempotency_key).where(
+                columns.version_group_id == group_id,
+                columns.idempotency_key.in_(of_group[start : start + _AT_ONCE]),
+            )
+            for row in connection.execute(choice):
+                found[group_id, row.idempotency_key] = row
     return found
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, select, text, update
 
 from headrace.server.db.columns import from_json
 from headrace.server.db.new_runs import insert_runs, new_row
@@ -23,10 +23,6 @@ from headrace.server.rules.run_names import made_up
 
 Time = datetime.datetime
 
-#: Runs that a schedule has asked for and that nobody has claimed yet.
-UNCLAIMED: ColumnElement[bool] = and_(
-    flow_runs.c.phase == "scheduled", flow_runs.c.attempt == 0, flow_runs.c.is_auto_scheduled
-)
 #: Who makes them.
 SCHEDULER = "scheduler"
 
@@ -117,6 +113,23 @@ def fill(connection: Connection, flow_id: str, planned: Sequence[PlannedRun], no
     return sum(created.is_new for created in insert_runs(connection, rows))
 
 
+def unclaimed() -> ColumnElement[bool]:
+    """Return what chooses runs that a schedule has asked for and that nobody has claimed yet."""
+    # The index of runs that wait is used only if the query says literally what it is restricted to,
+    # and asks for a range of it.
+    return and_(
+        text("flow_runs.phase = 'scheduled'"),
+        flow_runs.c.start_time > 0.0,
+        flow_runs.c.attempt == 0,
+        flow_runs.c.is_auto_scheduled,
+    )
+
+
+def _unclaimed_of(group_id: str) -> ColumnElement[bool]:
+    # As an expression, the group tempts no database to go through all runs that it ever had.
+    return and_(unclaimed(), flow_runs.c.version_group_id.concat("") == group_id)
+
+
 def take_back(connection: Connection, group_id: str, after: float | None = None) -> int:
     """Delete the scheduled runs of a flow that nobody has claimed.
 
@@ -129,7 +142,7 @@ def take_back(connection: Connection, group_id: str, after: float | None = None)
     Returns:
         How many there were.
     """
-    unwanted = delete(flow_runs).where(flow_runs.c.version_group_id == group_id, UNCLAIMED)
+    unwanted = delete(flow_runs).where(_unclaimed_of(group_id))
     if after is not None:
         unwanted = unwanted.where(flow_runs.c.start_time > after, flow_runs.c.pausing.is_(None))
     return connection.execute(unwanted).rowcount
@@ -152,11 +165,12 @@ def hand_over(
         now: The time.
     """
     take_back(connection, group_id, after=now.timestamp())
-    of_group = and_(flow_runs.c.version_group_id == group_id, UNCLAIMED)
     row = connection.execute(TEMPLATES.where(flows.c.id == flow_id)).one()
     template = Template.of(row)
     late = connection.execute(
-        select(flow_runs.c.id, flow_runs.c.key, flow_runs.c.parameters).where(of_group)
+        select(flow_runs.c.id, flow_runs.c.key, flow_runs.c.parameters).where(
+            _unclaimed_of(group_id)
+        )
     ).all()
     for run in late:
         _hand_over_one(connection, run.id, run.parameters, template, policy, now)
