@@ -7,6 +7,7 @@ from typing import Any
 
 from litestar import Request
 from litestar.connection import ASGIConnection
+from litestar.di import NamedDependency
 from litestar.handlers.base import BaseRouteHandler
 
 from headrace.server.callers import Caller
@@ -62,8 +63,12 @@ def check_wire(version: str | None) -> None:
     )
 
 
-def caller_of(request: Request[Any, Any, Any]) -> Caller:
-    """Return who sent a request; for handlers that take `caller: Caller`."""
+def caller_of(request: Request[Any, Any, Any], parts: NamedDependency[Parts]) -> Caller:
+    """Return who sent a request; for handlers that take `caller: Caller`.
+
+    It takes the parts only to come after them: what does not depend on each other is provided by
+    tasks side by side, which cost more than either.
+    """
     caller: Caller = request.scope["state"]["caller"]
     return caller
 
