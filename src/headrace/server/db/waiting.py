@@ -8,14 +8,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
+from headrace.server.db.agents import ONLINE_FOR
 from headrace.server.db.columns import from_json
 from headrace.server.db.ownership import to_time
 from headrace.server.db.schema import agents, task_runs
 from headrace.server.rules.ownership import Phase
 from headrace.server.rules.waiting import AgentFacts, RunFacts
 
-#: How long after it was last heard of an agent counts as online.
-ONLINE = datetime.timedelta(seconds=60)
 #: How many paused tasks of a run are looked up, to be named.
 _MOST_PAUSED = 10
 
@@ -31,7 +30,7 @@ def agent_facts(connection: Connection, now: datetime.datetime) -> list[AgentFac
                 kind=row.kind,
                 labels=frozenset(from_json(row.labels)),
                 last_seen=last_seen,
-                is_online=now - last_seen <= ONLINE,
+                is_online=now.timestamp() - row.last_seen < ONLINE_FOR,
             )
         )
     return facts

@@ -13,10 +13,12 @@ from sqlalchemy import update
 from headrace.core import now as clock
 from headrace.schedules import CronSchedule, IntervalSchedule, Schedule
 from headrace.schedules.clocks import CronClock, DatesClock
+from headrace.server.db.scheduled_runs import fill
 from headrace.server.db.schema import flows
+from headrace.server.rules.planning import plan
 from headrace.server.services.scheduler import Scheduler
 from headrace.wire.flow_runs import FlowRun
-from headrace.wire.flows import Flow, SetOverrides
+from headrace.wire.flows import Flow, SetOverrides, SetSchedule
 from tests.support.apps import App, play, serving
 from tests.support.registered import HOURLY, claimed, made, registered, request, runs, ticking
 
@@ -258,6 +260,32 @@ def test_a_flow_that_is_registered_by_another_server_is_found(database_url: str,
             await app.post(f"/flows/{flow.id}/archive", None, Flow)
             move(days=3)
             await scheduler.look(app.parts)
+            assert await runs(app) == []
+
+    play(scenario, database_url, tmp_path)
+
+
+def test_a_plan_that_comes_too_late_makes_nothing(database_url: str, tmp_path: Path):
+    async def scenario(app: App) -> None:
+        time, _ = ticking(NOON)
+        with clock.replaced(time):
+            flow = await registered(app, schedule=HOURLY)
+            planned = plan(HOURLY, NOON, 10)
+            switch = f"/version-groups/{flow.version_group_id}/schedule"
+
+            async def filled() -> int:
+                return await app.parts.database.write(
+                    lambda connection: fill(connection, flow.id, planned, NOON.timestamp())
+                )
+
+            # Another server has planned it while this one was told otherwise.
+            await app.post(switch, SetSchedule(active=False), Flow)
+            assert await filled() == 0
+            await app.post(switch, SetSchedule(active=True), Flow)
+            assert await filled() == 0
+            assert len(await runs(app)) == 10
+            await app.post(f"/flows/{flow.id}/archive", None, Flow)
+            assert await filled() == 0
             assert await runs(app) == []
 
     play(scenario, database_url, tmp_path)
