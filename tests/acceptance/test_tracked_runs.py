@@ -25,7 +25,9 @@ def whole(
         if request.param == "postgresql":
             postgresql: PostgreSQL = request.getfixturevalue("postgresql")
             url = stack.enter_context(postgresql.database())
-        yield stack.enter_context(running_place(tmp_path_factory.mktemp("tracked"), url))
+        yield stack.enter_context(
+            running_place(tmp_path_factory.mktemp("tracked"), url, kind=Place)
+        )
 
 
 @pytest.fixture

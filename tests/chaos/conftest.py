@@ -7,7 +7,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.support.place import Place, running_place
+from tests.chaos.quick import QuickPlace
+from tests.support.place import running_place
 from tests.support.postgres import PostgreSQL
 
 #: Seconds that a process owns its run without a word.
@@ -17,7 +18,7 @@ LEASE = 2.0
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def whole(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Place]:
+) -> Iterator[QuickPlace]:
     with ExitStack() as stack:
         url = None
         if request.param == "postgresql":
@@ -25,11 +26,13 @@ def whole(
             url = stack.enter_context(postgresql.database())
         folder = tmp_path_factory.mktemp("chaos")
         bad_network: bool = getattr(request.module, "BAD_NETWORK", False)
-        yield stack.enter_context(running_place(folder, url, lease=LEASE, bad_network=bad_network))
+        yield stack.enter_context(
+            running_place(folder, url, lease=LEASE, bad_network=bad_network, kind=QuickPlace)
+        )
 
 
 @pytest.fixture
-def place(whole: Place) -> Iterator[Place]:
+def place(whole: QuickPlace) -> Iterator[QuickPlace]:
     for file in whole.marks.iterdir():
         file.unlink()
     yield whole

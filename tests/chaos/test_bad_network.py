@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos.quick import QuickPlace
 from tests.chaos.story import check
-from tests.support.place import Place
 from tests.support.proxy import Fault, Plan
 
 BAD_NETWORK = True
@@ -33,7 +33,7 @@ PLANS: dict[str, dict[Fault, float]] = {
 
 
 @pytest.mark.parametrize("name", PLANS)
-def test_runs_end_once_and_whole(place: Place, name: str):
+def test_runs_end_once_and_whole(place: QuickPlace, name: str):
     assert place.network is not None
     place.network.plan = Plan(seed=len(name), odds=PLANS[name])
     place.network.asked.clear()
@@ -44,14 +44,14 @@ def test_runs_end_once_and_whole(place: Place, name: str):
         shown = check(place, run)
         # A claim whose answer is lost waits until the server misses its process, and is made anew.
         assert shown["recoveries"] <= 2
-        logs = place.call("flow-run", "logs", run)
+        logs = place.lines(run)
         assert logs.count("there are 3 numbers") == logs.count("adding up") == 1
     assert place.calls("numbers") == place.calls("hold") == place.calls("total") == 4
     befell = place.network.counts()
     assert set(PLANS[name]) & set(befell), befell
 
 
-def test_a_run_that_is_cut_off_from_its_server_goes_on(place: Place, tmp_path: Path):
+def test_a_run_that_is_cut_off_from_its_server_goes_on(place: QuickPlace, tmp_path: Path):
     assert place.network is not None
     go = tmp_path / "go"
     run = place.start("held", until=str(go))
@@ -62,4 +62,4 @@ def test_a_run_that_is_cut_off_from_its_server_goes_on(place: Place, tmp_path: P
     place.network.away = False
     place.wait(run, "Success", "Failed")
     check(place, run)
-    assert place.call("flow-run", "logs", run).count("adding up") == 1
+    assert place.lines(run).count("adding up") == 1

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos.quick import QuickPlace
 from tests.chaos.story import check
-from tests.support.place import Place
 
 PARTS = ("server", "agent", "supervisor", "runner")
 
 
-def kill(place: Place, run: str, parts: tuple[str, ...]) -> None:
+def kill(place: QuickPlace, run: str, parts: tuple[str, ...]) -> None:
     """Kill all of these at once, then start again what a machine starts again: server, agent."""
     pids = {
         "server": place.server.pid,
@@ -38,7 +38,7 @@ def kill(place: Place, run: str, parts: tuple[str, ...]) -> None:
     [chosen for count in range(1, 5) for chosen in combinations(PARTS, count)],
     ids="+".join,
 )
-def test_a_run_ends_once_whoever_dies(place: Place, tmp_path: Path, parts: tuple[str, ...]):
+def test_a_run_ends_once_whoever_dies(place: QuickPlace, tmp_path: Path, parts: tuple[str, ...]):
     go = tmp_path / "go"
     run = place.start("held", until=str(go))
     place.wait_for_mark("hold")
@@ -54,10 +54,10 @@ def test_a_run_ends_once_whoever_dies(place: Place, tmp_path: Path, parts: tuple
     assert [place.calls(f"double-{n}") for n in range(3)] == [1, 1, 1]
     assert place.calls("hold") == (2 if lost else 1)
     assert place.calls("total") == 1
-    assert place.call("flow-run", "logs", run).count("there are 3 numbers") == 1
+    assert place.lines(run).count("there are 3 numbers") == 1
 
 
-def test_a_run_whose_machine_is_lost_is_taken_over(place: Place, tmp_path: Path):
+def test_a_run_whose_machine_is_lost_is_taken_over(place: QuickPlace, tmp_path: Path):
     go = tmp_path / "go"
     run = place.start("held", until=str(go))
     place.wait_for_mark("hold")
@@ -73,7 +73,7 @@ def test_a_run_whose_machine_is_lost_is_taken_over(place: Place, tmp_path: Path)
     assert place.calls("hold") == 2
 
 
-def test_a_run_that_keeps_dying_fails_with_its_story(place: Place):
+def test_a_run_that_keeps_dying_fails_with_its_story(place: QuickPlace):
     run = place.start("held", until="never")
     for attempt in range(1, 5):
         place.wait_for_calls("hold", attempt)

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.conftest import LEASE
+from tests.chaos.quick import QuickPlace
 from tests.chaos.story import check
-from tests.support.place import Place
 
 
-def test_a_stopped_process_that_comes_back_changes_nothing(place: Place, tmp_path: Path):
+def test_a_stopped_process_that_comes_back_changes_nothing(place: QuickPlace, tmp_path: Path):
     go = tmp_path / "go"
     run = place.start("held", until=str(go))
     place.wait_for_mark("hold")
@@ -40,7 +40,7 @@ def test_a_stopped_process_that_comes_back_changes_nothing(place: Place, tmp_pat
 
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
-def test_a_server_that_is_away_for_longer_than_a_lease(place: Place, tmp_path: Path, how: str):
+def test_a_server_that_is_away_for_longer_than_a_lease(place: QuickPlace, tmp_path: Path, how: str):
     go = tmp_path / "go"
     run = place.start("held", until=str(go))
     place.wait_for_mark("hold")
@@ -53,7 +53,7 @@ def test_a_server_that_is_away_for_longer_than_a_lease(place: Place, tmp_path: P
     shown = check(place, run)
     assert (shown["attempt"], shown["recoveries"]) == (1, 0)
     assert place.calls("hold") == place.calls("total") == 1
-    logs = place.call("flow-run", "logs", run)
+    logs = place.lines(run)
     assert logs.count("there are 3 numbers") == logs.count("adding up") == 1
 
 

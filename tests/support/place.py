@@ -7,10 +7,10 @@ import os
 import subprocess
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.support.agents import RunningAgent, running_agent
 from tests.support.proxy import Proxy, proxy
@@ -182,6 +182,9 @@ class Place:
         return [(int(pid), float(at)) for pid, at in marks]
 
 
+P = TypeVar("P", bound=Place)
+
+
 @contextmanager
 def running_place(
     folder: Path,
@@ -189,7 +192,8 @@ def running_place(
     *,
     lease: float | None = None,
     bad_network: bool = False,
-) -> Iterator[Place]:
+    kind: Callable[[RunningServer, RunningAgent, Path, Proxy | None], P],
+) -> Iterator[P]:
     """Run a server and an agent with the label `here` for the length of a `with` block.
 
     Args:
@@ -197,13 +201,14 @@ def running_place(
         database_url: The server's database; by default SQLite.
         lease: How many seconds the process of a flow run owns it without a word.
         bad_network: Whether a proxy stands between the agent, with its runs, and the server.
+        kind: `Place`, or what does more.
     """
     with ExitStack() as stack:
         server = stack.enter_context(running_server(database_url, lease=lease))
         network = stack.enter_context(proxy(server.url)) if bad_network else None
         env = {"HEADRACE_API_URL": network.url} if network else {}
         agent = stack.enter_context(running_agent(server, "here", env=env))
-        place = Place(server, agent, folder, network)
+        place = kind(server, agent, folder, network)
         place.marks.mkdir(exist_ok=True)
         text = FLOWS.format(marks=str(place.marks), results=str(folder / "results"))
         (folder / "flows.py").write_text(textwrap.dedent(text))
