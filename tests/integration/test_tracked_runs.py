@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -388,6 +389,37 @@ def test_a_runner_that_is_asked_to_end_has_not_cancelled_its_run(tmp_path: Path)
         process.process.terminate()
         assert process.finish() is None
         assert process.process.returncode == 143
+
+
+def test_the_workers_of_a_killed_runner_end_with_it(tmp_path: Path) -> None:
+    file = write_flow(
+        tmp_path,
+        HEAD
+        + f"""
+@task
+def long():
+    note(os.getpid())
+    (FOLDER / "begun-1").touch()
+    time.sleep(60)
+
+with Flow("long") as flow:
+    long()
+flow.executor = {EXECUTORS["processes"]}
+""",
+    )
+    with Process(details(file, "long"), tmp_path / "home") as process:
+        _started(tmp_path, process)
+        process.kill()
+    (worker,) = called(tmp_path / "calls")
+
+    def is_gone() -> bool:
+        try:
+            os.kill(int(worker), 0)
+        except ProcessLookupError:
+            return True
+        return False
+
+    _until(is_gone)
 
 
 def test_a_runner_ends_with_its_supervisor(tmp_path: Path) -> None:
