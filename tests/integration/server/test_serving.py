@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from headrace.core.description import describe_graph
 from headrace.server.serving import bind
 from headrace.server.settings import ServerSettings, is_loopback
 from headrace.wire.claims import Claim
+from headrace.wire.flow_runs import CreateFlowRun
 from headrace.wire.flows import RegisterFlow
 from tests.support.servers import PROGRAM, RunningServer, headrace, running_server
 
@@ -157,6 +159,61 @@ def test_two_servers_share_a_postgresql_database(postgresql):
             # Without notifications only the next plain look, ten seconds later, would find it.
             assert time.monotonic() - began < 5
             assert [run.id for run in agent.answer.runs] == [made]
+
+
+def compete(servers: list[RunningServer], flow: str, total: int) -> list[tuple[str, int]]:
+    """Let agents and makers ask the servers at once; return the claims, one for each time."""
+    got: list[tuple[str, int]] = []
+    failed: list[BaseException] = []
+
+    def agent(number: int) -> None:
+        name, holds = f"agent-{number}", []
+        with Client(servers[number % len(servers)].url, api_key="") as client:
+            while len(got) < total and not failed:
+                asked = Claim(
+                    agent=name, name=name, kind="local", most=2, wait=0.5, deploying=holds
+                )
+                claimed = client.claim(asked).runs
+                holds = [run.id for run in claimed]
+                got.extend((run.id, run.attempt) for run in claimed)
+
+    def maker(number: int) -> None:
+        with Client(servers[number % len(servers)].url, api_key="") as client:
+            for _ in range(total // 4 // 5):
+                client.create_flow_runs([CreateFlowRun(flow_id=flow)] * 5)
+
+    def guarded(play: Callable[[int], None], number: int) -> None:
+        try:
+            play(number)
+        except BaseException as error:
+            failed.append(error)
+
+    players = [(agent, number) for number in range(8)] + [(maker, number) for number in range(4)]
+    threads = [threading.Thread(target=guarded, args=player) for player in players]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert failed == []
+    return got
+
+
+def test_agents_that_compete_over_http_get_each_run_once(database_url: str):
+    with running_server(database_url) as server:
+        got = compete([server], flow_of(server), 200)
+        assert len(got) == len({run_id for run_id, _ in got}) == 200
+        assert {attempt for _, attempt in got} == {1}
+
+
+def test_agents_of_two_servers_that_compete_get_each_run_once(postgresql):
+    with (
+        postgresql.database() as url,
+        running_server(url) as one,
+        running_server(url) as other,
+    ):
+        got = compete([one, other], flow_of(one), 200)
+        assert len(got) == len({run_id for run_id, _ in got}) == 200
+        assert {attempt for _, attempt in got} == {1}
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import asyncio
 import datetime
 import logging
 from collections.abc import Collection, Coroutine, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from headrace.core.errors import DatabaseError
@@ -15,12 +14,11 @@ from headrace.server.db import agents as stored_agents
 from headrace.server.db import claims as stored
 from headrace.server.db.claims import Handed, Token
 from headrace.server.db.deploying import give_back, look_after
-from headrace.server.problems import Refusal
-from headrace.server.rules.matching import Offer
 from headrace.server.services.auth import hash_of, new_token
 from headrace.server.services.handed import Claimed as ClaimedAttempt
 from headrace.server.services.handed import HandedOut
 from headrace.server.services.heard_of import HeardOf
+from headrace.server.services.waiters import Outcome, Waiter, check, waiter_of
 from headrace.wire.claims import Claim, Claimed
 
 if TYPE_CHECKING:
@@ -35,42 +33,12 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("headrace.server")
 
-#: How far ahead of their time runs are handed out at most, in seconds.
-MOST_AHEAD = 10.0
-#: How many runs an agent may take at once.
-MOST_AT_ONCE = 1000
 #: How long, in seconds, to wait before another look after the database failed.
 _PAUSE_AFTER_FAILURE = 1.0
 #: How often to look without being woken where other servers' notifications may get lost.
 _LOOK_EVERY = 10.0
 #: The topic of agents that have come.
 _ARRIVAL = "arrival"
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """What came of a look at one agent's request."""
-
-    handed: Handed
-    #: Of the runs that it is deploying, those that it is not to go on with.
-    cancelled: list[str]
-
-
-@dataclass(eq=False, slots=True)
-class _Waiter:
-    """An agent that waits."""
-
-    offer: Offer
-    #: The runs that it is deploying.
-    deploying: list[str]
-    #: What comes of it.
-    future: asyncio.Future[_Outcome]
-    #: Whether it goes on waiting when there is nothing.
-    waits: bool
-    #: Whether it has come, or something about what it is deploying has changed, since the last look.
-    is_new: bool = True
-    #: When the next run is due for it, as far as is known; seconds since 1970, UTC.
-    next_due: float | None = None
 
 
 class Claims:
@@ -101,9 +69,9 @@ class Claims:
         self._longest_wait = longest_wait.total_seconds()
         self._heard = HeardOf()
         self._handed_out = HandedOut(self._lost)
-        self._waiting: dict[_Waiter, None] = {}
+        self._waiting: dict[Waiter, None] = {}
         #: Those that the transaction that is being performed serves.
-        self._served: set[_Waiter] = set()
+        self._served: set[Waiter] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def claim(self, asked: Claim, gone: Coroutine[Any, Any, Any]) -> Claimed:
@@ -121,10 +89,10 @@ class Claims:
         """
         leaving = asyncio.ensure_future(gone)
         try:
-            _check(asked)
+            check(asked)
             self._heard.of(asked)
             self._handed_out.heard(asked.agent, asked.deploying, asks=asked.most > 0)
-            waiter = _waiter_of(asked)
+            waiter = waiter_of(asked)
             await self._wait(waiter, min(asked.wait, self._longest_wait), leaving)
             outcome = await self._outcome(waiter)
         finally:
@@ -161,7 +129,7 @@ class Claims:
 
     # -- one agent ----------------------------------------------------------------------------
 
-    async def _wait(self, waiter: _Waiter, seconds: float, leaving: asyncio.Future[Any]) -> None:
+    async def _wait(self, waiter: Waiter, seconds: float, leaving: asyncio.Future[Any]) -> None:
         """Wait until there is something to tell the agent, or until the end of its wait."""
         if waiter.deploying:
             # Their claims have to be renewed before they lapse, and only another request does that.
@@ -194,11 +162,11 @@ class Claims:
             self._waiting.pop(waiter, None)
             self._metrics.waiting_agents.set(len(self._waiting))
 
-    async def _outcome(self, waiter: _Waiter) -> _Outcome:
+    async def _outcome(self, waiter: Waiter) -> Outcome:
         """Return what came of a wait; what is being given to it right now is waited for."""
         if waiter.future.done() or waiter in self._served:
             return await waiter.future
-        return _Outcome(Handed(runs=[], next_due=waiter.next_due), [])
+        return Outcome(Handed(runs=[], next_due=waiter.next_due), [])
 
     # -- all agents ---------------------------------------------------------------------------
 
@@ -240,10 +208,10 @@ class Claims:
     def _look(
         self,
         connection: Connection,
-        waiters: Sequence[_Waiter],
-        news: Collection[_Waiter],
+        waiters: Sequence[Waiter],
+        news: Collection[Waiter],
         seen: Sequence[Seen],
-    ) -> list[_Outcome]:
+    ) -> list[Outcome]:
         """Do what is to be done for all agents in one transaction; runs in the writer's thread."""
         stored_agents.seen(connection, seen, timestamp())
         deploying: dict[str, list[str]] = {}
@@ -256,9 +224,9 @@ class Claims:
         handed = stored.claim(connection, offers, self._policy, now(), _token) if takers else []
         got = dict(zip(takers, handed, strict=True))
         nothing = Handed(runs=[], next_due=None)
-        return [_Outcome(got.get(waiter, nothing), _among(stopped, waiter)) for waiter in waiters]
+        return [Outcome(got.get(waiter, nothing), _among(stopped, waiter)) for waiter in waiters]
 
-    def _give(self, waiter: _Waiter, outcome: _Outcome) -> None:
+    def _give(self, waiter: Waiter, outcome: Outcome) -> None:
         got = outcome.handed
         for run in got.runs:
             self._hub.notify(f"run:{run.id}")
@@ -310,23 +278,7 @@ class Claims:
             self._hub.notify("work")
 
 
-def _waiter_of(asked: Claim) -> _Waiter:
-    return _Waiter(
-        offer=Offer(
-            agent=asked.agent,
-            name=asked.name,
-            kind=asked.kind,
-            labels=frozenset(asked.labels),
-            most=asked.most,
-            ahead=asked.ahead,
-        ),
-        deploying=asked.deploying,
-        future=asyncio.get_running_loop().create_future(),
-        waits=asked.wait > 0 and asked.most > 0,
-    )
-
-
-def _among(stopped: dict[str, list[str]], waiter: _Waiter) -> list[str]:
+def _among(stopped: dict[str, list[str]], waiter: Waiter) -> list[str]:
     of_agent = stopped.get(waiter.offer.agent)
     return [run_id for run_id in waiter.deploying if run_id in of_agent] if of_agent else []
 
@@ -334,30 +286,3 @@ def _among(stopped: dict[str, list[str]], waiter: _Waiter) -> list[str]:
 def _token() -> Token:
     secret = new_token()
     return Token(secret, hash_of(secret))
-
-
-def _check(asked: Claim) -> None:
-    """Refuse what no agent of ours asks for.
-
-    Raises:
-        Refusal: If a value is out of its bounds; 400.
-    """
-    for name, value, most in (
-        ("most", asked.most, MOST_AT_ONCE),
-        ("ahead", asked.ahead, MOST_AHEAD),
-        ("wait", asked.wait, float("inf")),
-    ):
-        if not 0 <= value <= most:
-            raise Refusal(
-                400, "invalid", f"{name}: {value} is not between 0 and {most}. Ask within that."
-            )
-    if len(asked.deploying) > MOST_AT_ONCE:
-        raise Refusal(
-            400,
-            "invalid",
-            f"deploying: {len(asked.deploying)} runs are more than {MOST_AT_ONCE}. Start another "
-            f"agent for the others.",
-        )
-    for name, text in (("agent", asked.agent), ("kind", asked.kind)):
-        if not text:
-            raise Refusal(400, "invalid", f"{name}: it is empty. An agent has to say what it is.")
