@@ -3,12 +3,13 @@
 import asyncio
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from headrace.wire.flow_runs import FlowRun
 from headrace.wire.logs import LogPage
-from tests.support.apps import App, Refused, play
+from tests.support.apps import App, Refused, play, serving
 from tests.support.registered import Process, activated, claimed, registered, started
 
 
@@ -140,6 +141,28 @@ def test_whoever_follows_gets_lines_as_they_come(database_url: str, tmp_path: Pa
         assert lines == [f"{letter} {number}" for number in range(30) for letter in "ab"]
 
     play(scenario, database_url, tmp_path)
+
+
+def test_whoever_follows_at_another_server_gets_them_too(postgresql: Any, tmp_path: Path):
+    async def scenario(url: str) -> None:
+        async with serving(url, tmp_path / "a") as one, serving(url, tmp_path / "b") as other:
+            await registered(one)
+            process = await started(one)
+            run_id = process.run_id
+            following = asyncio.create_task(page(other, run_id, wait=30))
+            waiting = asyncio.create_task(
+                other.get(f"/flow-runs/{run_id}/wait", FlowRun, state="Running", seconds=30)
+            )
+            await asyncio.sleep(0.5)
+            began = time.monotonic()
+            await process.log("hello")
+            assert [line.message for line in (await following).items] == ["hello"]
+            await process.end()
+            assert (await waiting).state == "Success"
+            assert time.monotonic() - began < 5
+
+    with postgresql.database() as url:
+        asyncio.run(scenario(url))
 
 
 def test_a_wait_ends_when_its_time_is_up(database_url: str, tmp_path: Path):
