@@ -24,7 +24,7 @@ from tests.support.agents import RunningAgent, running_agent
 from tests.support.servers import RunningServer, headrace
 
 #: Seconds after the run's end in which the server is looked at: nothing may be left for it to do.
-AFTERWARDS = 5.0
+AFTERWARDS, QUICK_AFTERWARDS = 5.0, 0.5
 #: Seconds between two looks at the processes of a run.
 _LOOK = 0.02
 
@@ -63,13 +63,14 @@ class _Took:
 def tracked(settings: Settings, *, target: Target) -> list[Row]:
     """Measure a task's share of a tracked run, from the run's making until it has ended."""
     size = settings.size("W3")
+    rest = QUICK_AFTERWARDS if settings.quick else AFTERWARDS
     rows: list[Row] = []
     for database in DATABASES[:1] if settings.quick else DATABASES:
         with measured_server(database) as server, running_agent(server, "bench") as agent:
             _register(server, size)
             # The first run finds nothing loaded, as the first after a deployment does.
-            first = _run_once(server, agent, size)
-            taken = [_run_once(server, agent, size) for _ in range(settings.repeats)]
+            first = _run_once(server, agent, size, rest)
+            taken = [_run_once(server, agent, size, rest) for _ in range(settings.repeats)]
         figures = {HEADRACE: _middle(taken, "seconds") / size * MICRO}
         left = show(max(one.server_afterwards for one in taken) * 1000)
         notes = {
@@ -78,7 +79,7 @@ def tracked(settings: Settings, *, target: Target) -> list[Row]:
                 f"{part} {show(_middle(taken, part) / size * MICRO)}, "
                 for part in ("server", "supervisor", "runner")
             )
-            + f"server in the {AFTERWARDS:g} s afterwards {left} ms"
+            + f"server in the {rest:g} s afterwards {left} ms"
         }
         if settings.peers and database == "SQLite":
             for name, label in PEERS.items():
@@ -111,7 +112,7 @@ def _register(server: RunningServer, size: int) -> None:
     headrace(*register, env=server.env)
 
 
-def _run_once(server: RunningServer, agent: RunningAgent, size: int) -> _Took:
+def _run_once(server: RunningServer, agent: RunningAgent, size: int, rest: float) -> _Took:
     """Make a run, wait until it is over, and check that every state of it is stored."""
     with Client(server.url, api_key="") as client:
         before = cpu_seconds(server.pid)
@@ -125,7 +126,7 @@ def _run_once(server: RunningServer, agent: RunningAgent, size: int) -> _Took:
         if run.state != "Success":
             raise SystemExit(f"The tracked run ended as {run.state}: {run.message}\n{agent.log}")
         ended = cpu_seconds(server.pid)
-        time.sleep(AFTERWARDS)
+        time.sleep(rest)
         afterwards = cpu_seconds(server.pid)
         counts = client.task_run_counts(made.id)
     children = counts.tasks.get("increment-1")

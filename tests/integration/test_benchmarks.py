@@ -31,6 +31,13 @@ def test_quick_cases_run_and_are_reported(tmp_path):
     assert "6 rows" in done.stdout
 
 
+def test_a_whole_tracked_run_is_measured():
+    done = bench("--quick", "tracked")
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert "a tracked run of W3, 200 mapped children, checkpointing on, SQLite" in done.stdout
+    assert "1 rows" in done.stdout
+
+
 def test_a_case_that_is_not_there_is_named_with_those_that_are():
     done = bench("W9")
     assert done.returncode == 1
