@@ -25,6 +25,8 @@ _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 5.0
 #: For how many seconds an empty batch may be held back at most.
 HELD = 10.0
+#: How many seconds after the start orders are asked for.
+_FIRST_WORD = 0.3
 #: How long a message may be that the server has refused with its event.
 _SHORT = 4000
 
@@ -186,7 +188,8 @@ class Delivery:
     # -- the thread that listens ----------------------------------------------------------------
 
     def _listen(self) -> None:
-        pause = 0.0
+        # The run has only just been given: many are over before there is anything to ask.
+        pause = min(_FIRST_WORD, self._held)
         while self._pause_to_listen(pause):
             asked_at = time.monotonic()
             # Once there is an order, the server has no reason to hold an answer back any more.
