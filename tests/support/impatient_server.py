@@ -16,14 +16,16 @@ def main() -> None:
     parser.add_argument("--port", type=int)
     parser.add_argument("--database-url")
     parser.add_argument("--lease", type=float)
+    parser.add_argument("--back-off", type=float, default=5.0)
     given = parser.parse_args()
     lease = datetime.timedelta(seconds=given.lease)
+    back_off = datetime.timedelta(seconds=given.back_off)
     serve(
         ServerSettings(
             host=given.host,
             port=given.port,
             database_url=given.database_url,
-            policy=Policy(lease=lease, claim=2 * lease),
+            policy=Policy(lease=lease, claim=2 * lease, back_off=back_off),
         ),
         lambda url, _parts: print("serving at", url, flush=True),
     )

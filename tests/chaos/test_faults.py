@@ -1,0 +1,121 @@
+"""Each part of a tracked run dies, or stands still, alone; every run ends once, and its record is whole."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import time
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from headrace.wire.claims import Claim
+from tests.chaos.harness import LEASE, Chaos, Own, Shared
+from tests.chaos.harness import chaos as chaos
+from tests.chaos.harness import running as running
+from tests.support.servers import PROGRAM
+
+EXECUTORS = ("inline", "threads", "processes")
+
+
+@pytest.mark.parametrize("part", get_args(Shared))
+def test_what_all_runs_share_is_killed(chaos: Chaos, part: Shared):
+    runs = [chaos.start(flow) for flow in EXECUTORS]
+    for run in runs:
+        chaos.wait_for_calls(run, 3)
+    chaos.kill(part)
+    for evidence in chaos.finish().values():
+        assert evidence.tables.run["attempt"] == 1
+
+
+@pytest.mark.parametrize("part", get_args(Own))
+def test_what_a_run_has_of_its_own_is_killed(chaos: Chaos, part: Own):
+    moments = random.Random(part)
+    runs = [chaos.start(flow) for flow in EXECUTORS]
+    for run in runs:
+        chaos.wait_for_calls(run, moments.randint(2, 8))
+        chaos.kill(part, run=run)
+    for evidence in chaos.finish().values():
+        assert evidence.tables.run["recoveries"] == evidence.tables.run["attempt"] - 1 == 1
+
+
+def test_all_of_it_is_killed_at_once(chaos: Chaos):
+    runs = [chaos.start(flow, pace=0.15) for flow in EXECUTORS]
+    for run in runs:
+        chaos.wait_for_calls(run, 3)
+    chaos.kill_all()
+    for evidence in chaos.finish().values():
+        assert evidence.tables.run["attempt"] == 2
+
+
+@pytest.mark.parametrize("part", get_args(Shared))
+def test_what_all_runs_share_stands_still(chaos: Chaos, part: Shared):
+    runs = [chaos.start(flow, pace=0.1) for flow in EXECUTORS]
+    for run in runs:
+        chaos.wait_for_calls(run, 3)
+    with chaos.stopped(part):
+        time.sleep(LEASE + 1.5)
+    for evidence in chaos.finish().values():
+        assert evidence.tables.run["attempt"] == 1
+
+
+def test_what_a_run_has_of_its_own_stands_still(chaos: Chaos):
+    """A silent supervisor is taken for lost, and its runner stops when it hears so; a silent runner is not."""
+    alone, silent, held, both = (
+        chaos.start(flow, count=40, pace=0.1) for flow in ("inline", "inline", "careful", "threads")
+    )
+    for run in (alone, silent, held, both):
+        chaos.wait_for_calls(run, 5)
+    with (
+        chaos.stopped("runner", run=alone),
+        chaos.stopped("supervisor", run=silent),
+        chaos.stopped("supervisor", run=held),
+        chaos.stopped("supervisor", "runner", run=both),
+    ):
+        for run in (silent, held, both):
+            chaos.wait_for_calls(run, 1, attempt=2)
+    known = chaos.finish()
+    attempts = [known[run].tables.run["attempt"] for run in (alone, silent, held, both)]
+    assert attempts == [1, 2, 2, 2]
+
+
+def test_a_deployment_is_started_twice(chaos: Chaos, tmp_path: Path):
+    run = chaos.start("inline", labels=["twins"])
+    with chaos.client() as client:
+        asked = Claim(agent="by hand", name="by hand", kind="local", labels=["twins"], wait=10)
+        (claimed,) = client.claim(asked).runs
+    deployed = {
+        "HEADRACE_RUN_ID": claimed.id,
+        "HEADRACE_RUN_ATTEMPT": str(claimed.attempt),
+        "HEADRACE_RUN_TOKEN": claimed.token,
+    }
+    twins = [
+        subprocess.Popen(
+            [PROGRAM, "execute"],
+            env={**os.environ, **chaos.agent.env, **deployed},
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        for _ in range(2)
+    ]
+    said = [twin.communicate(timeout=60)[0] for twin in twins]
+    assert sorted(twin.returncode for twin in twins) == [0, 11], said
+    known = chaos.finish()
+    assert known[run].tables.run["attempt"] == 1
+
+
+def test_a_run_that_is_lost_too_often_fails_with_its_story(chaos: Chaos):
+    run = chaos.start("frail")
+    for attempt, part in ((1, "runner"), (2, "supervisor")):
+        chaos.wait_for_calls(run, 2, attempt)
+        chaos.kill(part, run=run)  # type: ignore[arg-type]
+    known = chaos.finish("Failed")[run]
+    assert known.tables.run["recoveries"] == 1
+    assert [row["how"].split(":")[0] for row in known.tables.attempts] == ["Scheduled", "Failed"]
+    for row in known.tables.attempts:
+        assert "SIGKILL" in row["how"], row
