@@ -60,12 +60,15 @@ class _Runs:
         asked: When each was asked for.
         got: When an agent got it, by its id.
         done: Set once all were handed out.
+        label: What only the agents of this measurement have: nobody activates these runs, so their
+            claims lapse after a minute, and must not come up in the next measurement.
     """
 
     total: int
     asked: dict[str, float] = field(default_factory=dict)
     got: dict[str, float] = field(default_factory=dict)
     done: asyncio.Event = field(default_factory=asyncio.Event)
+    label: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def percentile(self, percent: float) -> float:
         """Return how many milliseconds passed at most until an agent had that share of the runs."""
@@ -105,7 +108,7 @@ class _Agent:
             agent=self.id,
             name=f"agent {self.number}",
             kind="local",
-            labels=["bench", "gpu"],
+            labels=["gpu", self.runs.label],
             most=self.most,
             wait=30,
             deploying=self.holds,
@@ -131,7 +134,13 @@ class _Agent:
 
 
 async def _make(
-    url: str, flow_id: str, runs: _Runs, count: int, at_once: int, every: float = 0.0
+    url: str,
+    flow_id: str,
+    runs: _Runs,
+    count: int,
+    at_once: int,
+    every: float = 0.0,
+    after: float = 0.0,
 ) -> Measured:
     """Make runs, some at once, one request after another.
 
@@ -142,12 +151,13 @@ async def _make(
         count: How many.
         at_once: How many one request asks for.
         every: How many seconds lie between the beginnings of two requests, if there is the time.
+        after: After how many seconds the first begins.
     """
-    body = [CreateFlowRun(flow_id=flow_id)] * at_once
+    body = [CreateFlowRun(flow_id=flow_id, labels=[runs.label])] * at_once
     make = encode("POST", "/api/flow-runs/batch", msgspec.json.encode(body))
     measured = Measured()
     connection = await Connection.open(url)
-    due = perf_counter()
+    due = perf_counter() + after
     for _ in range(count // at_once):
         await asyncio.sleep(due - perf_counter())
         # A server that is late makes those wait that were to come meanwhile: that counts.
@@ -165,11 +175,16 @@ async def _together(
     url: str, flow_id: str, count: int, makers: int, at_once: int, every: float = 0.0
 ) -> _Runs:
     """Make runs and claim them at the same time: as fast as the server goes, or each so often."""
+    count -= count % (makers * at_once)
     runs = _Runs(count)
     agents = [_Agent(number, at_once, runs) for number in range(AGENTS)]
     serving = [asyncio.create_task(agent.serve(url)) for agent in agents]
     made = await asyncio.gather(
-        *(_make(url, flow_id, runs, count // makers, at_once, every) for _ in range(makers))
+        *(
+            # Makers that keep a pace take turns.
+            _make(url, flow_id, runs, count // makers, at_once, every, number * every / makers)
+            for number in range(makers)
+        )
     )
     try:
         await asyncio.wait_for(runs.done.wait(), 60)
