@@ -136,7 +136,7 @@ class Delivery:
                 self._end(f"the server does not know the run: {error}")
             except (Refused, Conflict) as error:
                 pause = self._refused(error, pause)
-            except (ClientError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - a thread that ended would deliver nothing more
                 pause = self._failed(error, pause)
 
     def _pause_to_send(self, pause: float) -> bool:
@@ -198,7 +198,7 @@ class Delivery:
                 answer = self._reports.events(self._backlog.first, wait=wait)
             except NotFound as error:
                 self._end(f"the server does not know the run: {error}")
-            except ClientError as error:
+            except Exception as error:  # noqa: BLE001 - nobody would renew the lease any more
                 pause = self._failed(error, pause)
             else:
                 self._answered(asked_at, answer)
