@@ -8,13 +8,13 @@ from __future__ import annotations
 import heapq
 import itertools
 import queue
-import random
 import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from headrace.agents.pauses import FIRST_PAUSE, HELD, HELD_WHILE_DEPLOYING, LONGEST_PAUSE, Pauses
 from headrace.client.client import Client
 from headrace.config.logging import get_logger
 from headrace.core import now
@@ -31,26 +31,13 @@ from headrace.core.errors import (
 from headrace.wire.claims import Claim, Exited
 
 if TYPE_CHECKING:
-    from logging import Logger
-
     from headrace.agents.launcher import Deployment, Launcher
     from headrace.wire.claims import Claimed, ClaimedRun
 
-#: For how many seconds a claim may be held back: while nothing is being deployed, and else.
-HELD = 20.0
-HELD_WHILE_DEPLOYING = 3.0
 #: How far ahead of its time, in seconds, a scheduled run is taken.
 AHEAD = 10.0
 #: How many runs one claim takes at most.
 MOST = 10
-#: How many seconds pass between two questions that are not held back, at least and at most.
-FIRST_PAUSE = 0.25
-LONGEST_PAUSE = 10.0
-#: For how many seconds a claim is held back at least, however soon the next run is due.
-_SHORTEST_WAIT = 1.0
-#: How many held claims in a row have to fail until claims are not held for a while, in seconds.
-_FAILURES = 3
-_WITHOUT_HOLDING = 60.0
 
 
 class Agent:
@@ -92,7 +79,7 @@ class Agent:
         self._count = itertools.count()
         self._to_report: queue.SimpleQueue[tuple[str, int, str]] = queue.SimpleQueue()
         self._pool = ThreadPoolExecutor(8, "deploy")
-        self._pauses = _Pauses()
+        self._pauses = Pauses()
 
     def run(self) -> None:
         """Work until `stop` is called.
@@ -342,54 +329,3 @@ class Agent:
                     self._log.warning("How run %s ended is told again later: %s", run_id, error)
                 time.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
-
-
-class _Pauses:
-    """How long a claim is held back, and how long to wait before the next one."""
-
-    def __init__(self) -> None:
-        self.next_due: float | None = None
-        self._away_since: float | None = None
-        self._pause = 0.0
-        self._failures = 0
-        self._unheld_until = 0.0
-
-    def wait(self, deploying: bool) -> float:
-        """Return for how many seconds the next claim may be held back."""
-        if self._away_since is not None or time.monotonic() < self._unheld_until:
-            return 0.0
-        longest = HELD_WHILE_DEPLOYING if deploying else HELD
-        if self.next_due is not None:
-            longest = min(longest, max(self.next_due, _SHORTEST_WAIT))
-        return longest
-
-    def answered(self, wait: float, took: float, claimed: Claimed, log: Logger) -> float:
-        """Take note of an answer; return for how many seconds to wait before the next claim."""
-        if self._away_since is not None:
-            log.warning("The server is back after %.1f s.", time.monotonic() - self._away_since)
-            self._away_since = None
-            self._pause = 0.0
-            return 0.0
-        if wait and took >= wait / 2:
-            self._failures = 0
-        if claimed.runs or claimed.cancelled or (wait and (took >= wait / 2 or took > 1.0)):
-            self._pause = 0.0
-        else:
-            # Answers are not held back, by the server or by what stands before it.
-            self._pause = min(LONGEST_PAUSE, max(FIRST_PAUSE, self._pause * 2))
-            if self.next_due is not None:
-                return min(self._pause, max(self.next_due, FIRST_PAUSE))
-        return self._pause
-
-    def failed(self, wait: float, error: ClientError, log: Logger) -> float:
-        """Take note of a failure; return for how many seconds to wait before the next claim."""
-        if self._away_since is None:
-            self._away_since = time.monotonic()
-            log.warning("No runs can be claimed: %s", error)
-        if wait:
-            self._failures += 1
-            if self._failures >= _FAILURES:
-                self._failures = 0
-                self._unheld_until = time.monotonic() + _WITHOUT_HOLDING
-        self._pause = min(LONGEST_PAUSE, max(FIRST_PAUSE, self._pause * 2))
-        return self._pause * random.uniform(0.7, 1.0)

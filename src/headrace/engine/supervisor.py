@@ -15,17 +15,16 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
-from headrace.config import config
 from headrace.config.logging import get_logger
 from headrace.core.errors import ClientError, NotAuthorized, NotFound
 from headrace.engine.backlog import Backlog
 from headrace.engine.channel import Orders
 from headrace.engine.delivery import Delivery
 from headrace.engine.output import Output
+from headrace.engine.patience import Patience
 from headrace.engine.process_identity import how_it_ended, identity_of
 from headrace.engine.run_directory import (
     ExitRecord,
@@ -65,31 +64,6 @@ class Ending(IntEnum):
     SUPERSEDED = 13  #: the run was given to another process
     UNDELIVERED = 14  #: the server does not know everything yet: `headrace flush`, or the agent
     STOPPED = 15  #: the supervisor was asked to end, by SIGTERM or SIGINT
-
-
-@dataclass(frozen=True, kw_only=True)
-class Patience:
-    """How long a supervisor waits for what, in seconds, and how many bytes it keeps."""
-
-    activation: float
-    cancel_grace: float
-    term_grace: float
-    flush: float
-    output: int
-    memory: int
-
-    @classmethod
-    def from_config(cls) -> Patience:
-        """Read it from the settings."""
-        runs = config.runs
-        return cls(
-            activation=runs.activation_timeout,
-            cancel_grace=runs.cancel_grace,
-            term_grace=runs.term_grace,
-            flush=runs.flush_timeout,
-            output=runs.output_limit,
-            memory=runs.memory_limit,
-        )
 
 
 def supervise(

@@ -42,7 +42,8 @@ assert kind == b"R", kind
 _SUPERVISOR = """
 import json, subprocess, sys
 from headrace.engine.run_directory import RunDirectory, RunSpec
-from headrace.engine.supervisor import Patience, supervise
+from headrace.engine.patience import Patience
+from headrace.engine.supervisor import supervise
 import resource
 if len(sys.argv) > 4:
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[4]),) * 2)

@@ -6,8 +6,9 @@ import time
 
 import pytest
 
-from headrace.agents.agent import Agent, _Pauses
+from headrace.agents.agent import Agent
 from headrace.agents.launcher import Deployment, Ended, Launcher
+from headrace.agents.pauses import Pauses
 from headrace.core.errors import DeploymentError, NotAuthorized, NotFound, ServerUnreachable
 from headrace.wire.claims import Claimed, ClaimedRun
 
@@ -243,7 +244,7 @@ def test_a_key_that_is_no_good_is_said_at_once():
 
 
 def test_where_claims_are_not_held_back_it_asks_ever_more_seldom():
-    pauses = _Pauses()
+    pauses = Pauses()
     asked = [pauses.answered(20.0, 0.01, Claimed(), None) for _ in range(8)]
     assert asked == [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
     assert pauses.answered(20.0, 0.01, Claimed(runs=[_run("one")]), None) == 0.0
@@ -255,7 +256,7 @@ def test_where_held_claims_fail_again_and_again_it_asks_without():
         def warning(self, *_):
             pass
 
-    pauses = _Pauses()
+    pauses = Pauses()
     for _ in range(3):
         assert pauses.wait(False) > 0
         pauses.failed(20.0, ServerUnreachable("cut"), Log())
@@ -265,7 +266,7 @@ def test_where_held_claims_fail_again_and_again_it_asks_without():
 
 
 def test_it_asks_again_when_the_next_run_is_due():
-    pauses = _Pauses()
+    pauses = Pauses()
     pauses.next_due = 3.0
     assert pauses.wait(False) == 3.0
     pauses.next_due = 0.0
