@@ -51,7 +51,7 @@ def _past(home: Path) -> Past:
     records = []
     for path in sorted(home.glob("*/*.seg")):
         records += [(int(path.name[:5]), record) for record in decode(path.read_bytes())]
-    return Past(records, restarts=False)
+    return Past(records)
 
 
 def durable(home: Path) -> set[tuple[str, int]]:
@@ -90,7 +90,7 @@ def assert_resumes(recipe: Recipe, cuts: list[int], executor: Any = None, forget
             (segment,) = home.glob(f"*/{number:05d}-*.seg")
             data = segment.read_bytes()
             segment.write_bytes(data[: cut % (len(data) + 1)])
-        last = Attempt(flow, home, len(cuts) + 1, context={"restart": False})
+        last = Attempt(flow, home, len(cuts) + 1)
         done = durable(home)
         again = last.run()
         assert again is not None

@@ -193,8 +193,7 @@ with Flow("fails") as flow:
         assert process.last()["bad-1", -1].type == "Failed"
     assert called(tmp_path / "calls") == ["good", "bad", "alarm-ValueError", "alarm-ValueError"]
     (tmp_path / "mended").touch()
-    # It had ended, so who goes on does so because a person has said so.
-    with Process(details(file, "fails", attempt=3), home) as process:
+    with Process(details(file, "fails", attempt=3, restarted_after=2), home) as process:
         end = process.finish()
         assert end is not None
         assert end.type == "Success"
@@ -347,7 +346,7 @@ with Flow("stores") as flow:
     assert called(tmp_path / "calls") == ["stored", "use-3", "use-3"]
     # What was stored is gone, so it has to be made again.
     Path(location).unlink()
-    with Process(details(file, "stores", attempt=3, context={"restart": False}), home) as process:
+    with Process(details(file, "stores", attempt=3), home) as process:
         end = process.finish()
         assert end is not None
         assert end.type == "Success"

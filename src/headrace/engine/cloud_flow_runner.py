@@ -14,7 +14,7 @@ from headrace.engine.flow_runner import FlowRunner
 from headrace.engine.orders import Orders
 from headrace.engine.recorder import Recorder
 from headrace.engine.resumption import Past, Resumption
-from headrace.engine.segments import BEGUN, ENDED, NOTHING, RESTARTED, Record
+from headrace.engine.segments import BEGUN, NOTHING, Record
 from headrace.wire.events import FlowState
 
 if TYPE_CHECKING:
@@ -96,7 +96,6 @@ class CloudFlowRunner:
         if self.checkpoints is not None and ending is not None:
             if state.is_finished():
                 self._ended = ending.type
-                self.checkpoints.add(Record("", -1, ending.type, ENDED, at=ending.at))
             self.checkpoints.flush()
         return ending
 
@@ -153,13 +152,10 @@ class CloudFlowRunner:
         assert checkpoints is not None
         found = hash_value(dict(parameters))
         hashed = None if found.startswith(UNHASHABLE) else found
-        restarts = details.context.get("restart")
         if details.attempt > 1:
             checkpoints.store.begin()
-        past = Past(checkpoints.read() if details.attempt > 1 else (), restarts)
-        checkpoints.add(
-            Record("", -1, "", RESTARTED if past.restarts else BEGUN, inputs=hashed, at=timestamp())
-        )
+        past = Past(checkpoints.read() if details.attempt > 1 else (), details.restarted_after)
+        checkpoints.add(Record("", -1, "", BEGUN, inputs=hashed, at=timestamp()))
         resumption = Resumption(past, nodes, checkpoints.store, hashed, details.resumed)
         if details.attempt > 1:
             self._say_what_is_taken_over(past, resumption)

@@ -30,9 +30,7 @@ from headrace.engine.plan import CHILD, NO_MEASURE, NOT_A_CHILD
 from headrace.engine.segments import (
     BEGUN,
     BESIDE,
-    ENDED,
     NOTHING,
-    RESTARTED,
     STATE,
     STORED,
     VALUE,
@@ -58,37 +56,26 @@ class Past:
 
     Args:
         records: All records, each with its attempt, in order.
-        restarts: Whether this attempt is one that a person has ordered after the run had ended:
-            what failed is run again. None if the records say so themselves.
+        restarted_after: The last attempt before a person restarted the run, or 0: what failed until
+            then is run again. What failed in an attempt that was lost stays as it is.
 
     Attributes:
         runs: The last record of each task run, with its attempt, by slug and map index.
         parameters: The hash of the run's parameters, by attempt.
-        restarts: Whether this attempt runs again what has failed.
     """
 
-    def __init__(self, records: Iterable[tuple[int, Record]], restarts: bool | None = None) -> None:
+    def __init__(self, records: Iterable[tuple[int, Record]], restarted_after: int = 0) -> None:
         self.runs: dict[tuple[str, int], tuple[int, Record]] = {}
         self.parameters: dict[int, str | None] = {}
-        void_until = 0
-        ended = False
         for attempt, record in records:
-            if record.slug:
-                self.runs[record.slug, record.child] = attempt, record
-            elif record.form == ENDED:
-                void_until, ended = max(void_until, attempt), True
-            elif record.form in (BEGUN, RESTARTED):
+            if record.form == BEGUN:
                 self.parameters[attempt] = record.inputs
-                ended = False
-                if record.form == RESTARTED:
-                    void_until = max(void_until, attempt - 1)
-        self.restarts = ended if restarts is None else restarts
-        if self.restarts:
-            void_until = max(self.parameters, default=void_until)
+            else:
+                self.runs[record.slug, record.child] = attempt, record
         self.runs = {
             key: (attempt, record)
             for key, (attempt, record) in self.runs.items()
-            if attempt > void_until or record.type in WELL
+            if attempt > restarted_after or record.type in WELL
         }
 
 

@@ -35,8 +35,6 @@ STORED: Final = 3  #: the state without a value, pickled; the value is at `locat
 BESIDE: Final = 4  #: the value of a plain success is in a file of its own, `location`
 #: What a record holds of the flow run, whose slug is empty.
 BEGUN: Final = 5  #: an attempt began, with parameters of the hash `inputs`
-RESTARTED: Final = 6  #: it began on a person's order: what failed before is to be run again
-ENDED: Final = 7  #: the run ended in a state of this type: who goes on has been told to restart it
 
 _HEAD = Struct("<II")
 

@@ -137,7 +137,7 @@ def test_a_value_without_a_checkpoint_is_made_again(tmp_path: Path, how: str) ->
     with Flow("f") as flow:
         third(second(first()))
     Attempt(flow, tmp_path).run()
-    again = Attempt(flow, tmp_path, 2, context={"restart": False})
+    again = Attempt(flow, tmp_path, 2)
     again.run()
     # A value that equals no other, as a lock does, is never taken for the one before.
     made = ["first"] if how == "not kept" else ["first", "second", "third"]
@@ -167,7 +167,7 @@ def test_a_large_value_has_a_file_of_its_own(
         use(large())
     Attempt(flow, tmp_path).run()
     assert len(list(tmp_path.glob("*/*.value"))) == 1
-    again = Attempt(flow, tmp_path, 2)  # the first has ended: this one restarts it
+    again = Attempt(flow, tmp_path, 2, restarted_after=1)
     end = again.run()
     assert end is not None
     assert end.type == "Success"

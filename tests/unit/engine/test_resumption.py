@@ -9,45 +9,35 @@ import pytest
 
 from headrace import Flow, Parameter, task
 from headrace.engine.resumption import Past
-from headrace.engine.segments import BEGUN, ENDED, RESTARTED, STATE, VALUE, Record
+from headrace.engine.segments import BEGUN, STATE, VALUE, Record
 from headrace.states import Failed
 from tests.support.tracked import Attempt
 
-
-def begun(form: int = BEGUN) -> Record:
-    return Record("", -1, "", form, inputs="same")
-
-
-ended = Record("", -1, "Failed", ENDED)
+begun = Record("", -1, "", BEGUN, inputs="same")
 good = Record("good", -1, "Success", VALUE)
 bad = Record("bad", -1, "Failed", STATE)
 waits = Record("waits", -1, "Retrying", STATE)
+FIRST = [(1, begun), (1, good), (1, bad), (1, waits)]
 
 
 @pytest.mark.parametrize(
-    ("records", "known", "restarts"),
+    ("records", "restarted_after", "known"),
     [
-        ([(1, begun()), (1, good), (1, bad), (1, waits)], {"good", "bad", "waits"}, False),
-        ([(1, begun()), (1, good), (1, bad), (1, ended)], {"good"}, True),
-        # The restarted attempt was killed before it had come to what failed.
-        ([(1, begun()), (1, good), (1, bad), (1, ended), (2, begun())], {"good"}, False),
-        # A restart that the record of the end did not tell of: the server had given up.
-        ([(1, begun()), (1, good), (1, bad), (2, begun(RESTARTED))], {"good"}, False),
-        ([(1, begun()), (1, ended), (2, begun(RESTARTED)), (2, bad)], {"bad"}, False),
+        (FIRST, 0, {"good", "bad", "waits"}),
+        (FIRST, 1, {"good"}),
+        # The restarted attempt was lost before it had come to what failed.
+        ([*FIRST, (2, begun)], 1, {"good"}),
+        # It was lost after it had failed anew.
+        ([*FIRST, (2, begun), (2, bad)], 1, {"good", "bad"}),
+        ([*FIRST, (2, begun), (2, bad)], 2, {"good"}),
     ],
 )
 def test_failures_are_forgotten_by_a_restart_and_by_nothing_else(
-    records: list[tuple[int, Record]], known: set[str], restarts: bool
+    records: list[tuple[int, Record]], restarted_after: int, known: set[str]
 ) -> None:
-    past = Past(records)
+    past = Past(records, restarted_after)
     assert {slug for slug, _ in past.runs} == known
-    assert past.restarts is restarts
-
-
-def test_what_the_server_says_of_a_restart_counts() -> None:
-    records = [(1, begun()), (1, good), (1, bad)]
-    assert {slug for slug, _ in Past(records, restarts=True).runs} == {"good"}
-    assert {slug for slug, _ in Past([*records, (1, ended)], restarts=False).runs} == {"good"}
+    assert past.parameters == dict.fromkeys({each for each, _ in records}, "same")
 
 
 def test_the_last_record_of_a_run_counts() -> None:
@@ -70,7 +60,7 @@ def test_other_parameters_make_what_hangs_on_them_anew(tmp_path: Path) -> None:
         uses(Parameter("x"))
         does_not()
     for attempt, x in enumerate((1, 1, 2), 1):
-        Attempt(flow, tmp_path, attempt, parameters={"x": x}, context={"restart": False}).run()
+        Attempt(flow, tmp_path, attempt, parameters={"x": x}).run()
     assert calls == ["uses-1", "does not", "uses-2"]
 
 
@@ -85,7 +75,7 @@ def test_a_cached_state_is_taken_over_as_what_it_is(tmp_path: Path) -> None:
     with Flow("f") as flow:
         one()
     for attempt in (1, 2):
-        last = Attempt(flow, tmp_path, attempt, context={"restart": False})
+        last = Attempt(flow, tmp_path, attempt)
         last.run()
         assert last.types() == {("one-1", -1): "Cached"}
     assert calls == [1]
@@ -109,7 +99,7 @@ def test_a_failure_that_cannot_be_pickled_stays_one(tmp_path: Path) -> None:
     with Flow("f", terminal_state_handler=look) as flow:
         fails()
     for attempt in (1, 2):
-        end = Attempt(flow, tmp_path, attempt, context={"restart": False}).run()
+        end = Attempt(flow, tmp_path, attempt).run()
         assert end is not None
         assert end.type == "Failed"
     assert isinstance(seen[1], Failed)
