@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from typing import Any
+from urllib.parse import urlsplit
 
 from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
 from litestar.handlers.base import BaseRouteHandler
 
-from headrace.server.callers import Caller
+from headrace.server.callers import ANONYMOUS, Caller
 from headrace.server.parts import Parts
 from headrace.server.problems import Refusal
+from headrace.server.settings import is_loopback
 from headrace.wire.base import WIRE_HEADER, WIRE_VERSION
 
 _ROUTE_NEEDS = {
@@ -38,6 +40,8 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
     parts: Parts = connection.app.state.parts
     address = connection.client.host if connection.client is not None else "unknown"
     caller = await parts.auth.caller(connection.headers.get("authorization"), address)
+    if caller is ANONYMOUS:
+        _check_origin(connection.headers.get("origin"))
     if not caller.may(need, connection.path_params.get("run_id")):
         raise Refusal(403, "not_allowed", _refused(caller, need))
     connection.scope["state"]["caller"] = caller
@@ -60,6 +64,22 @@ def check_wire(version: str | None) -> None:
         "version_mismatch",
         f"The client speaks version {version} of the messages and this server version "
         f"{WIRE_VERSION}. {side}: pip install --upgrade headrace.",
+    )
+
+
+def _check_origin(origin: str | None) -> None:
+    """Refuse what a page of another site makes a browser on this machine send.
+
+    Raises:
+        Refusal: If it comes from such a page; 403.
+    """
+    if origin is None or is_loopback(urlsplit(origin).hostname or ""):
+        return
+    raise Refusal(
+        403,
+        "foreign_origin",
+        f"A page of {origin} asks, and this server serves its own machine only, without keys. Make "
+        f"a key with `headrace auth create-key --local`, and let the page use it.",
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
+#: How many agents are remembered.
+_MOST_AGENTS = 10_000
 #: A flow run's id, and the attempt that it was claimed as.
 Claimed = tuple[str, int]
 
@@ -31,6 +33,9 @@ class HandedOut:
         """Note what an agent is answered with."""
         if claims:
             self._last.setdefault(agent, []).extend(claims)
+            if len(self._last) > _MOST_AGENTS:
+                # Of agents that have gone; their claims lapse by themselves.
+                del self._last[next(iter(self._last))]
 
     def heard(self, agent: str, deploying: Sequence[str], *, asks: bool) -> None:
         """Note which runs an agent names.

@@ -123,6 +123,29 @@ def test_a_server_on_loopback_asks_for_keys_from_the_first_one_on(
     play(scenario, database_url, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("http://127.0.0.1:4200", 200),
+        ("http://localhost:5173", 200),
+        ("https://evil.example", 403),
+        ("http://evil.example:4200", 403),
+        ("null", 403),
+    ],
+)
+def test_pages_of_other_sites_get_nothing_out_of_a_server_without_keys(
+    origin: str, status: int, tmp_path: Path
+):
+    async def scenario(app: App) -> None:
+        answer = await app._http.get("/api/projects", headers={"origin": origin})
+        assert answer.status_code == status
+        new = await key_of(app)
+        headers = {"origin": origin, "authorization": f"Bearer {new.secret}"}
+        assert (await app._http.get("/api/projects", headers=headers)).status_code == 200
+
+    play(scenario, f"sqlite:///{tmp_path / 'headrace.db'}", tmp_path)
+
+
 def test_a_revoked_key_is_worth_nothing_at_once_and_opens_nothing(
     database_url: str, tmp_path: Path
 ):
