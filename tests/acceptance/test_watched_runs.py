@@ -98,11 +98,14 @@ def test_ctrl_c_ends_the_watching_and_not_the_run(server, tmp_path):
     assert code == 130
     assert "the run goes on" in err
     assert "headrace flow-run cancel" in err
-    (tmp_path / "go").touch()
     again = Watching(server, "flow-run", "watch", "left")
+    again.wait_for("first line")
+    (tmp_path / "go").touch()
     code, out, _ = again.end()
     assert code == 0
-    assert "last line" in out
+    # What had happened before somebody watched is told in the order in which it happened.
+    told = ("Scheduled", "Submitted", "Running", "first line", "last line", "Success")
+    assert [out.index(each) for each in told] == sorted(out.index(each) for each in told)
 
 
 def test_a_server_that_is_away_for_a_moment_is_waited_for(server, tmp_path):

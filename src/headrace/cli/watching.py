@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
+import heapq
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -61,19 +64,24 @@ def watch(client: Client, flow_run_id: str, as_json: bool = False) -> int:
 
 
 class _Watcher:
-    """Two threads that ask, one for log lines and one for states; the main one prints."""
+    """Asks for what has happened already, and then for what happens, log lines and states at once.
+
+    Its threads only ask; the main one prints.
+    """
 
     def __init__(self, client: Client, flow_run_id: str, show: _Show, events: Any) -> None:
         self._client = client
         self._id = flow_run_id
         self._show = show
         self._events = events
+        #: The states that were shown, and up to where log lines were.
+        self._shown = 0
+        self._read: str | None = None
         self._logs = self._thread(self._follow_logs)
         self._states = self._thread(self._follow_states)
 
     def start(self) -> None:
-        self._logs.start()
-        self._states.start()
+        self._thread(self._begin).start()
 
     def _thread(self, target: Callable[[], None]) -> threading.Thread:
         def guarded() -> None:
@@ -85,24 +93,41 @@ class _Watcher:
         # A daemon: Ctrl-C must not wait for an answer that is being held back.
         return threading.Thread(target=guarded, name=f"headrace-{target.__name__}", daemon=True)
 
+    def _begin(self) -> None:
+        history = self._client.flow_run_states(self._id)
+        self._shown = len(history)
+        states = ((entry.at, partial(self._show.state, entry)) for entry in history)
+        for _, event in heapq.merge(states, self._lines_so_far(), key=itemgetter(0)):
+            self._events.put(event)
+        self._logs.start()
+        self._states.start()
+
+    def _lines_so_far(self) -> Iterator[tuple[datetime.datetime, Callable[[], None]]]:
+        while True:
+            page = self._client.log_page(self._id, after=self._read)
+            self._read = page.next
+            if not page.items:
+                return
+            for line in page.items:
+                yield line.at, partial(self._show.log, line)
+
     def _follow_logs(self) -> None:
-        for line in self._client.logs(self._id, follow=True):
+        for line in self._client.logs(self._id, follow=True, after=self._read):
             self._events.put(partial(self._show.log, line))
 
     def _follow_states(self) -> None:
         from headrace.client.patience import patiently
 
         run = self._client.get_flow_run(self._id)
-        shown = 0
         said: Waiting | None = None
         stayed = ""
         while True:
             if run.is_finished:
                 self._logs.join()  # the last word is the last state's
             history = patiently(partial(self._client.flow_run_states, self._id))
-            for entry in history[shown:]:
+            for entry in history[self._shown :]:
                 self._events.put(partial(self._show.state, entry))
-            shown = len(history)
+            self._shown = len(history)
             if run.is_finished:
                 self._events.put(None)
                 return

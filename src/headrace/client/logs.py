@@ -50,6 +50,7 @@ class Logs(Resource):
         level: int | None = None,
         task: str | None = None,
         follow: bool = False,
+        after: str | None = None,
         patience: float = PATIENCE,
     ) -> Iterator[Log]:
         """Yield the log lines of a flow run, in the order in which they were stored.
@@ -59,9 +60,9 @@ class Logs(Resource):
             level: Lines of this level, as a number of `logging`, or above.
             task: Those of the task with this slug only.
             follow: Whether to go on, as lines come in, until the run is over.
+            after: Leave out what comes before: what a page (see `log_page`) said is `next`.
             patience: When following, how many seconds a server that was reached may be away.
         """
-        after: str | None = None
         while True:
             wait = _LONG_POLL if follow and after is not None else None
             ask = partial(

@@ -227,6 +227,8 @@ class Recorder:
                 at=timestamp(),
                 map_index=child,
                 message=None if state.message == _SUCCEEDED else state.message,
+                # When its function began is known to the server.
+                ended=record.at,
                 run_count=record.run_count,
                 location=None if state.stored is None else state.stored.location,
                 place=record.place,

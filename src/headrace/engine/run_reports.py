@@ -66,15 +66,18 @@ class RunReports:
             batch = batch[:-1] + b"," + _EVENTS + array[1:] + b"}"
         return self._client.events(self._spec.flow_run_id, batch, wait=wait)
 
-    def exited(self, reason: str) -> None:
+    def exited(self, reason: str, by_agent: bool = False) -> None:
         """Say that the process has ended without an ending of its own.
+
+        Args:
+            reason: How it ended.
+            by_agent: Whether its agent says so, as its supervisor is gone, too.
 
         Raises:
             ClientError: If there is no answer, or a refusal.
         """
-        self._client.exited(
-            self._spec.flow_run_id, Exited(attempt=self._spec.attempt, reason=reason)
-        )
+        told = Exited(attempt=self._spec.attempt, reason=reason, by_agent=by_agent)
+        self._client.exited(self._spec.flow_run_id, told)
 
     def close(self) -> None:
         """Close the connections."""

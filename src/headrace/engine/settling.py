@@ -67,7 +67,7 @@ def settle(directory: RunDirectory) -> ExitRecord | None:
         if supervisor is not None:
             _deliver(directory, reports)
         if ended.how in ("lost", "unreachable", "stopped"):
-            reports.exited(ended.reason)
+            reports.exited(ended.reason, by_agent=True)
     except NotFound:
         pass  # the run was deleted: nobody wants to know
     finally:

@@ -171,7 +171,9 @@ class Exited(Request):
     Attributes:
         attempt: The attempt whose process it was.
         reason: How it ended, in the platform's own words: "killed by SIGKILL", "exit code 137".
+        by_agent: Whether its agent says so in its place, with the run's own token.
     """
 
     attempt: int
     reason: str
+    by_agent: bool = False

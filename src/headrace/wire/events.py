@@ -26,6 +26,7 @@ class TaskState(_Event, tag="task"):
         message: What the state says.
         started: When its function began, if no `Running` event has said it: a short run is reported
             once, when it is over.
+        ended: When it ended, if that was in an earlier attempt, from which it is taken over.
         run_count: How often its function was called, this time included.
         name: The name of the task run, if it has one of its own.
         location: Where its result is stored.
@@ -40,6 +41,7 @@ class TaskState(_Event, tag="task"):
     map_index: int = -1
     message: str | None = None
     started: float | None = None
+    ended: float | None = None
     run_count: int = 1
     name: str | None = None
     location: str | None = None

@@ -69,7 +69,7 @@ async def exited(
 ) -> None:
     """Take the word of whoever saw the process of an attempt end."""
     processes.check_attempt(data.attempt, caller.attempt)
-    who = "runner" if caller.scope == "run" else None
+    who = "runner" if caller.scope == "run" and not data.by_agent else None
     is_changed = await parts.database.write(
         lambda connection: processes.exited(connection, run_id, data, parts.policy, now(), who)
     )

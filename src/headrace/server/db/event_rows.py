@@ -90,6 +90,7 @@ class Rows:
                 if started is None and state == "Running":
                     started = at
                 name, children = event.name, event.children
+                ended = at if event.ended is None else event.ended
                 task_run = (key, slug, index)
                 before = latest.get(task_run)
                 if before is not None:
@@ -106,7 +107,7 @@ class Rows:
                     message,
                     at,
                     started,
-                    at if state in FINISHED else None,
+                    ended if state in FINISHED else None,
                     count,
                     attempt,
                     location,

@@ -250,27 +250,50 @@ def test_a_batch_that_is_wrong_anywhere_stores_nothing(database_url: str, tmp_pa
     play(scenario, database_url, tmp_path)
 
 
+async def _speak_by_token(app: App) -> None:
+    """Make a key and a run's token, and send the token from now on."""
+    key = StoredKey(
+        id="k",
+        name="k",
+        scope="agent",
+        hash=hash_of("hr_secret"),
+        created=0.0,
+        expires=None,
+        revoked=None,
+        last_used=None,
+    )
+
+    def set_up(connection):
+        add_key(connection, key)
+        token = {"token_hash": hash_of("hrt_one")}
+        connection.execute(attempts.update().values(**token))
+
+    await app.parts.database.write(set_up)
+    app._http.headers["authorization"] = "Bearer hrt_one"
+
+
+def test_an_agent_says_in_its_own_name_what_it_saw(tmp_path: Path):
+    async def scenario(app: App) -> None:
+        await _claimed(app)
+        await _speak_by_token(app)
+        told = Exited(attempt=1, reason="killed", by_agent=True)
+        await app.post("/runs/r1/exited", told, type(None))
+        history = await app.parts.database.read(
+            lambda c: c.execute(select(flow_run_states.c.state, flow_run_states.c.who)).all()
+        )
+        assert [tuple(entry) for entry in history] == [("Submitted", "a1"), ("Scheduled", "a1")]
+
+    async def run() -> None:
+        async with serving(f"sqlite:///{tmp_path}/x.db", tmp_path) as app:
+            await scenario(app)
+
+    asyncio.run(run())
+
+
 def test_a_token_speaks_for_its_own_attempt_only(tmp_path: Path):
     async def scenario(app: App) -> None:
         await _claimed(app)
-        key = StoredKey(
-            id="k",
-            name="k",
-            scope="agent",
-            hash=hash_of("hr_secret"),
-            created=0.0,
-            expires=None,
-            revoked=None,
-            last_used=None,
-        )
-
-        def set_up(connection):
-            add_key(connection, key)
-            token = {"token_hash": hash_of("hrt_one")}
-            connection.execute(attempts.update().values(**token))
-
-        await app.parts.database.write(set_up)
-        app._http.headers["authorization"] = "Bearer hrt_one"
+        await _speak_by_token(app)
         activated = await app.post("/runs/r1/activate", Activate(attempt=1, nonce="n1"), Activated)
         assert activated.run is not None
         for path, body in (

@@ -112,6 +112,7 @@ _EVENTS = st.one_of(
         type=st.sampled_from(["Running", "Success", "Failed", "Retrying", "Mapped"]),
         message=_TEXTS,
         started=st.none() | _MOMENTS,
+        ended=st.none() | _MOMENTS,
         run_count=st.integers(0, 3),
         name=st.none() | st.just("named"),
         location=_TEXTS,
@@ -255,6 +256,29 @@ def test_the_latest_state_keeps_what_later_ones_do_not_say(connection: Connectio
         AT + 60,
         None,
     )
+
+
+def test_what_is_taken_over_keeps_the_times_of_the_attempt_that_ran_it(connection: Connection):
+    insert_run(connection, "r1")
+    insert_process(connection, "r1", "n1")
+    ran = [_task(type="Running", at=AT + 1), _task(at=AT + 2), _task(slug="b", at=AT + 3)]
+    _send(connection, "r1", _batch(1, "n1", 1, ran))
+    _lose(connection, "r1")
+    insert_process(connection, "r1", "n2")
+    taken = [
+        _task(at=AT + 60, ended=AT + 2, reused=True),
+        _task(slug="lost", at=AT + 60, ended=AT + 4, reused=True),
+    ]
+    _send(connection, "r1", _batch(2, "n2", 1, taken))
+    times = {
+        row["slug"]: (row["at"], row["started"], row["ended"])
+        for row in _rows(connection, task_runs)
+    }
+    assert times == {
+        "load-1": (AT + 60, AT + 1, AT + 2),
+        "b": (AT + 3, None, AT + 3),
+        "lost": (AT + 60, None, AT + 4),
+    }
 
 
 def test_after_a_gap_nothing_is_stored_and_the_answer_says_from_where(connection: Connection):
