@@ -402,6 +402,23 @@ class ValidationFailed(Failed):
     color = "#F14343"
 
 
+def known_name(kind: type[State]) -> str:
+    """Return the name by which a type of state is known to all.
+
+    For a class of a user's own, which only the user's code knows, that is the name of the nearest
+    class of this module that it is made from.
+    """
+    name = _known_names.get(kind)
+    if name is None:
+        own = (__name__, State.__module__)
+        name = next(each for each in kind.__mro__ if each.__module__ in own).__name__
+        _known_names[kind] = name
+    return name
+
+
+_known_names: dict[type[State], str] = {}
+
+
 def succeeded(value: Any, place: Place, timestamp: float) -> Success:
     """Make the state of a task that returned `value`, without the cost of a constructor."""
     state = _new(Success)

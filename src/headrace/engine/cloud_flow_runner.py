@@ -8,7 +8,7 @@ from headrace.config import config
 from headrace.config.logging import get_logger
 from headrace.core.hashing import UNHASHABLE, hash_value
 from headrace.core.now import timestamp
-from headrace.core.states import Cancelled, Paused
+from headrace.core.states import Cancelled, Failed, Paused, Success, known_name
 from headrace.engine.checkpoints import Checkpoints, Store, store_for
 from headrace.engine.flow_runner import FlowRunner
 from headrace.engine.orders import Orders
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from headrace.flow import Flow
     from headrace.wire.claims import RunDetails
     from headrace.wire.events import Event
+
+_ENDINGS = (Success, Failed, Cancelled)
 
 
 class CloudFlowRunner:
@@ -119,7 +121,9 @@ class CloudFlowRunner:
             )
             return None
         if state.is_finished():
-            return FlowState(at=timestamp(), type=type(state).__name__, message=state.message)
+            # A flow run that is over has succeeded, failed or been cancelled, whatever a handler made.
+            kind = known_name(type(state)) if isinstance(state, _ENDINGS) else "Failed"
+            return FlowState(at=timestamp(), type=kind, message=state.message)
         return self._parked(state)
 
     def _parked(self, state: State) -> FlowState:
@@ -139,7 +143,7 @@ class CloudFlowRunner:
             node, child, why = paused[0]
             message = f"Task {node.name_of(child)!r} is paused{more}: {why}"
             return FlowState(at=timestamp(), type="Paused", message=message, due=due)
-        message = "Nothing that is left of it starts before then."
+        message = "It is parked: nothing that is left of it starts earlier."
         return FlowState(at=timestamp(), type="Scheduled", message=message, due=due)
 
     # -- how it begins ----------------------------------------------------------------------

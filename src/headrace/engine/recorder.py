@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from headrace.core.now import timestamp
-from headrace.core.states import Mapped, Retrying, Scheduled, State, Success
+from headrace.core.states import Mapped, Retrying, Scheduled, State, Success, known_name
 from headrace.engine.keeper import Keeper
 from headrace.engine.long_runs import LongRuns
 from headrace.engine.plan import NOT_A_CHILD
@@ -183,7 +183,7 @@ class Recorder:
             where = self._places.get(state.place) or self._place(state.place)
         event = TaskState(
             slug=node.slug,
-            type=type(state).__name__,
+            type=known_name(type(state)),
             at=at,
             map_index=child,
             message=message,
@@ -223,7 +223,7 @@ class Recorder:
         self._emit(
             TaskState(
                 slug=node.slug,
-                type=type(state).__name__,
+                type=known_name(type(state)),
                 at=timestamp(),
                 map_index=child,
                 message=None if state.message == _SUCCEEDED else state.message,

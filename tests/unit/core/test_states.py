@@ -39,7 +39,8 @@ made = st.sampled_from(ALL).map(lambda kind: kind("a message", result=[1, "two"]
 def test_the_tree() -> None:
     assert set(State.children(names_only=True)) >= {"Pending", "Running", "Finished", "Mapped"}
     assert Scheduled in Retrying.parents()
-    assert set(Failed.children()) == {
+    # Other tests have states of their own.
+    assert {kind for kind in Failed.children() if kind.__module__ == Failed.__module__} == {
         states.TimedOut,
         states.TriggerFailed,
         states.ValidationFailed,
