@@ -107,11 +107,12 @@ def _scheduled(run: RunFacts, agents: Sequence[AgentFacts], now: Time) -> Waitin
     if run.pausing is not None or run.start_time is None:
         return _paused(run)
     if run.start_time > now:
-        until = f"until {moment(run.start_time, now)}"
+        at = moment(run.start_time, now)
         if run.attempt:
-            reason = f"It is parked {until}: nothing of it is due before."
+            # It was parked, or its last attempt was lost, which the message says.
+            reason = f"{sentence(run.message)} It goes on at {at}."
         else:
-            reason = f"It waits {until}, its start time."
+            reason = f"It waits until {at}, its start time."
         return _clock(run, reason, agents)
     return _due(run, agents, max(run.start_time, run.since), now)
 

@@ -67,9 +67,18 @@ def test_a_run_of_the_future_that_nobody_could_take_says_so():
     assert why.remedy == "headrace agent local start --label gpu"
 
 
-def test_a_parked_run_says_until_when():
-    why = why_run_waits(run(start_time=seconds(90_000), attempt=1), [agent()], NOW)
-    assert why.reason == "It is parked until 2026-03-02 13:00:00 UTC: nothing of it is due before."
+@pytest.mark.parametrize(
+    "message",
+    [
+        "It is parked: nothing that is left of it starts earlier.",
+        "Attempt 1 was lost: killed by SIGKILL.",
+    ],
+)
+def test_a_run_that_goes_on_later_says_why_and_when(message: str):
+    facts = run(start_time=seconds(90_000), attempt=1, message=message)
+    why = why_run_waits(facts, [agent()], NOW)
+    assert why.reason == f"{message} It goes on at 2026-03-02 13:00:00 UTC."
+    assert why.whose_turn == "clock"
 
 
 def test_nobody_serves_its_labels():
