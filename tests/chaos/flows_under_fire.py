@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import time
 from typing import Any
 
@@ -48,6 +49,14 @@ def total(xs: list[int]) -> int:
     return sum(xs)
 
 
+@task
+def outside(x: int, seconds: float) -> int:
+    note()
+    # A later attempt need not wait for as long: this program is killed, or it is left behind.
+    subprocess.run(["sleep", "60" if context.attempt == 1 else str(seconds)], check=True)
+    return 4 * x
+
+
 def build(name: str, executor: Any, **more: Any) -> Flow:
     """Make a flow that doubles numbers twice, child by child, and adds them up."""
     with Flow(name, executor=executor, **more) as flow:
@@ -63,3 +72,8 @@ processes = build(
 )
 careful = build("careful", LocalExecutor(), max_recoveries=20, on_disconnect="hold")
 frail = build("frail", LocalExecutor(), max_recoveries=1)
+
+# A run of this one ends only if its first attempt is killed.
+with Flow("program", max_recoveries=20) as program:
+    xs = numbers(Parameter("count"))
+    total(outside.map(xs, unmapped(Parameter("pace", default=0.05))))

@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import pytest
 from sqlalchemy import update
@@ -213,7 +213,9 @@ class Chaos:
 
     def _note(self, parts: tuple[Part, ...], run: str | None, begin: float) -> None:
         now = time.time()
-        self._troubles += [Trouble(part, run, begin, now) for part in parts]
+        for part in parts:
+            whose = None if part in get_args(Shared) else run
+            self._troubles.append(Trouble(part, whose, begin, now))
 
     def _note_durable(self) -> None:
         for run, tables in read_tables(self._url, list(self._runs)).items():

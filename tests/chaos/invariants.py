@@ -13,7 +13,7 @@ FINISHED = frozenset({"Success", "Failed", "Cancelled"})
 #: long may an order take from the server to a runner on a loaded machine.
 GRACE = 2.0
 #: The tasks whose calls are written down.
-TASKS = ("numbers-1", "double-1", "double-2", "total-1")
+TASKS = ("numbers-1", "double-1", "double-2", "outside-1", "total-1")
 
 
 def violations(evidence: Evidence) -> list[str]:

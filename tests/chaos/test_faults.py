@@ -37,6 +37,10 @@ def test_what_a_run_has_of_its_own_is_killed(chaos: Chaos, part: Own):
     for run in runs:
         chaos.wait_for_calls(run, moments.randint(2, 8))
         chaos.kill(part, run=run)
+    runs.append(chaos.start("program", count=2))
+    chaos.wait_for_calls(runs[-1], 2)
+    time.sleep(0.1)  # for its program to start
+    chaos.kill(part, run=runs[-1])
     for evidence in chaos.finish().values():
         assert evidence.tables.run["recoveries"] == evidence.tables.run["attempt"] - 1 == 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import signal
 import socket
@@ -36,19 +37,25 @@ class ProcessIdentity(msgspec.Struct, frozen=True, kw_only=True):
         """Tell whether it still runs, which only its own machine knows. A zombie does not."""
         return self.boot == boot_id() and _start_of(self.pid) == self.start
 
-    def signal(self, number: int, group: bool = False) -> bool:
-        """Send a signal to it, or to the process group that it leads; return whether it was there.
+    def signal_group(self, number: int, session: int) -> bool:
+        """Send a signal to the process group that it leads, or has led; return whether there is any.
+
+        What a process has started does not end with it.
 
         Args:
             number: The signal.
-            group: Whether all processes of its group get it.
+            session: The session of the group: by both ids it is known when its leader has ended.
         """
-        if group:
-            if not self.is_alive():
-                return False
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, number)
-            return True
+        if not self.is_alive() and not (
+            self.boot == boot_id() and _start_of(self.pid) is None and _is_group(self.pid, session)
+        ):
+            return False
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+        return True
+
+    def signal(self, number: int) -> bool:
+        """Send a signal to it; return whether it was there."""
         if not hasattr(os, "pidfd_open"):
             if not self.is_alive():
                 return False
@@ -87,6 +94,19 @@ def boot_id() -> str:
             return file.read().strip()
     except OSError:
         return ""
+
+
+def _is_group(group: int, session: int) -> bool:
+    """Tell whether a process group has members, and is of this session. Known on Linux only."""
+    for path in glob.iglob("/proc/[0-9]*/stat"):
+        try:
+            with open(path, "rb") as file:
+                state, _, its_group, its_session = file.read().rpartition(b")")[2].split()[:4]
+        except OSError:
+            continue
+        if state not in (b"Z", b"X") and (int(its_group), int(its_session)) == (group, session):
+            return True
+    return False
 
 
 def _start_of(pid: int) -> str | None:

@@ -57,8 +57,8 @@ def settle(directory: RunDirectory) -> ExitRecord | None:
         return ended
     supervisor = directory.read(SupervisorRecord)
     if supervisor is not None and supervisor.runner is not None:
-        # It dies with its supervisor, where the system can arrange that.
-        supervisor.runner.signal(signal.SIGKILL, group=True)
+        # It dies with its supervisor, where the system can arrange that; what it started does not.
+        supervisor.runner.signal_group(signal.SIGKILL, session=supervisor.process.pid)
     if ended is None:
         ended = ExitRecord(how="lost", reason=_reason(directory, supervisor), at=time.time())
         directory.write(ended)
