@@ -25,6 +25,8 @@ from benchmarks.servers import cpu_seconds, descendants, usage
 
 #: How many seconds it may take to start.
 PATIENCE = 120.0
+#: How often what is needed beforehand is asked for.
+_TRIES = 30
 #: How long it is left alone, and how long its idleness is measured, in seconds.
 REST, IDLE = 10.0, 20.0
 
@@ -59,12 +61,17 @@ class PrefectServer:
             {"content-type": "application/json"},
             method="POST",
         )
-        try:
-            with urlopen(request, timeout=60) as answer:  # noqa: S310 - likewise
-                got: dict[str, Any] = json.loads(answer.read() or b"null")
-                return got
-        except HTTPError as error:
-            raise RuntimeError(f"{path}: {error.code} {error.read()[:500]!r}") from error
+        for attempt in range(_TRIES):
+            try:
+                with urlopen(request, timeout=60) as answer:  # noqa: S310 - likewise
+                    got: dict[str, Any] = json.loads(answer.read() or b"null")
+                    return got
+            except HTTPError as error:
+                # It answers so when its database is locked; what is set up is not what is timed.
+                if error.code != 503 or attempt == _TRIES - 1:
+                    raise RuntimeError(f"{path}: {error.code} {error.read()[:500]!r}") from error
+                time.sleep(0.5)
+        raise AssertionError("not reached")
 
     def cpu(self) -> float:
         """Return the seconds of CPU that it has used, with its child processes."""
