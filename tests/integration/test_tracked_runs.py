@@ -312,6 +312,7 @@ def test_a_paused_run_lets_what_runs_end_and_parks(tmp_path: Path, executor: str
         end = process.finish()
         assert end is not None
         assert (end.type, end.message, end.due) == ("Paused", "Ada is having lunch", None)
+        assert end.ordered
     before = called(tmp_path / "calls")
     assert "after" not in before
     assert len([each for each in before if each.startswith("end")]) < 30

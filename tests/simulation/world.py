@@ -27,7 +27,7 @@ from headrace.server.rules.ownership import (
 )
 
 #: The last event of a process that parks the run, with the time until when; None: a person says.
-Park = tuple[str, float | None]
+Park = tuple[str, float | None]  #: "parked", or "paused" as it was told to; until when
 
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 TASKS = 4
@@ -350,9 +350,9 @@ class Process:
         self.outbox.put(task)
         self.work()
 
-    def park(self, until: float | None) -> None:
+    def park(self, until: float | None, why: str = "parked") -> None:
         self.has_ended = True
-        self.outbox.put(("park", until))
+        self.outbox.put((why, until))
 
     def die(self) -> None:
         self.is_dead = True
@@ -388,7 +388,7 @@ class Process:
         self.tenancy.granted(asked_at, self.world.policy.lease.total_seconds())
         self.outbox.stored(answer.up_to)
         if answer.pause and not self.has_ended and not self.is_busy:
-            self.park(None)
+            self.park(None, "paused")
         if answer.cancel and not self.has_ended:
             self.tenancy.end(answer.cancel)
             self.world.history.knew_better.setdefault(self.nonce, self.world.now)
@@ -411,9 +411,9 @@ class Process:
 
 def parking(batch: Batch, event: Park) -> Batch:
     """Return a batch that parks the run with its last event."""
-    _, until = event
+    why, until = event
     moment = None if until is None else START + datetime.timedelta(seconds=until)
-    return replace(batch, parked=True, parked_until=moment)
+    return replace(batch, parked=True, parked_until=moment, obeys=why == "paused")
 
 
 def violations(world: World) -> list[str]:

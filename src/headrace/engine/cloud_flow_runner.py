@@ -129,7 +129,7 @@ class CloudFlowRunner:
     def _parked(self, state: State) -> FlowState:
         """Return the state of a run that goes on in another process, at a time or when told."""
         if self.orders.pause is not None:
-            return FlowState(at=timestamp(), type="Paused", message=self.orders.pause)
+            return FlowState(at=timestamp(), type="Paused", message=self.orders.pause, ordered=True)
         run = self._recorder.run
         if run is None:  # a handler has put it off before it began
             start = getattr(state, "start_time", None)

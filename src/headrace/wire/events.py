@@ -61,11 +61,14 @@ class FlowState(_Event, tag="flow"):
         type: The state's type.
         message: What the state says.
         due: When a parked run goes on; seconds since 1970, UTC; None when a person has to say.
+        ordered: Whether it parks as it was told to pause. If the order was withdrawn in the
+            meantime, another attempt goes on at once.
     """
 
     type: str
     message: str | None = None
     due: float | None = None
+    ordered: bool = False
 
 
 class LogLine(_Event, tag="log"):

@@ -45,5 +45,6 @@ def outline(batch: EventBatch) -> Batch:
         ending=ENDINGS.get(last.type),
         parked=last.type in PARKED,
         parked_until=due,
+        obeys=last.ordered,
         message=last.message,
     )

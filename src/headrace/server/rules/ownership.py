@@ -145,6 +145,8 @@ class Batch:
     parked: bool = False
     #: Until when it is; None when a person has to say.
     parked_until: Time | None = None
+    #: Whether it is parked as it was told to pause.
+    obeys: bool = False
     #: What the last event says of why.
     message: str | None = None
 
@@ -257,7 +259,7 @@ def write(
         if batch.ending is not None:
             written = _finish(written, batch.ending, batch.message or f"It ended: {batch.ending}.")
         elif batch.parked:
-            written = _park(written, batch.parked_until, batch.message)
+            written = _park(written, batch, now)
     return written, Stored(written.stored, new_from, own.cancelling, own.pausing)
 
 
@@ -285,16 +287,20 @@ def _put_back(own: Ownership, start_time: Time | None, reason: str) -> Ownership
     )
 
 
-def _park(own: Ownership, until: Time | None, message: str | None) -> Ownership:
+def _park(own: Ownership, batch: Batch, now: Time) -> Ownership:
     if own.cancelling is not None:
         return _finish(own, "Cancelled", own.cancelling)
+    until = batch.parked_until
+    if until is None and batch.obeys and own.pausing is None:
+        # Somebody has resumed it while its process was still about to stop.
+        return _put_back(own, now, "It was resumed before it had stopped: it goes on.")
     if until is None:
-        waits_for = own.pausing or message or "It waits for a person to resume it."
+        waits_for = own.pausing or batch.message or "It waits for a person to resume it."
         return replace(_put_back(own, None, waits_for), pausing=waits_for)
     return _put_back(
         own,
         until,
-        message or f"It is parked until {until.isoformat()}: nothing of it is due before.",
+        batch.message or f"It is parked until {until.isoformat()}: nothing of it is due before.",
     )
 
 
@@ -351,6 +357,9 @@ def _lose(own: Ownership, why: str, now: Time) -> Ownership:
     story = f"Attempt {own.attempt} was lost: {why.rstrip('.')}."
     if own.cancelling is not None:
         return _finish(own, "Cancelled", f"{own.cancelling} {story}")
+    if own.phase is Phase.CLAIMED and own.pausing is not None:
+        # Its agent lets go of it, as it was told to: nothing began, so nothing is recovered.
+        return _put_back(own, own.start_time, own.pausing)
     if own.recoveries >= own.policy.max_recoveries:
         return _finish(own, "Failed", f"{story} It had been recovered {own.recoveries} times.")
     start_time = now + own.policy.back_off * own.recoveries**2
@@ -393,7 +402,10 @@ def resume(own: Ownership, reason: str, now: Time) -> tuple[Ownership, Refused |
         return own, Refused(Why.TAKEN)
     resumed = replace(own, pausing=None)
     if own.phase is not Phase.SCHEDULED:
-        return resumed, None  # the order is withdrawn; whoever has obeyed it already has parked
+        return (
+            resumed,
+            None,
+        )  # the order is withdrawn; whoever obeys it all the same goes on at once
     return replace(resumed, start_time=own.start_time or now, reason=reason), None
 
 

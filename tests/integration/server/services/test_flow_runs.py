@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from headrace.core import now as clock
+from headrace.wire.claims import Exited
 from headrace.wire.flow_runs import (
     CreatedFlowRun,
     FlowRun,
@@ -269,6 +270,51 @@ def test_a_scheduled_run_is_paused_and_resumed(database_url: str, tmp_path: Path
         assert len((await claimed(app)).runs) == 1
         error = await refused(order(app, run.id, "resume"))
         assert (error.status, error.code) == (409, "not_paused")
+
+    play(scenario, database_url, tmp_path)
+
+
+def test_a_run_that_is_resumed_before_it_has_stopped_goes_on(database_url: str, tmp_path: Path):
+    async def scenario(app: App) -> None:
+        await registered(app)
+        process = await started(app)
+        run_id = process.run_id
+        assert (await order(app, run_id, "pause")).state == "Pausing"
+        told = (await process.log("one task is still running")).pause
+        assert told is not None
+        assert (await order(app, run_id, "resume")).state == "Running"
+        await process.end("Paused", message=told, ordered=True)
+        run = await app.get(f"/flow-runs/{run_id}", FlowRun)
+        assert (run.state, run.message) == (
+            *("Scheduled", "It was resumed before it had stopped: it goes on."),
+        )
+        assert [(each.id, each.attempt) for each in (await claimed(app)).runs] == [(run_id, 2)]
+        second = await activated(app, run_id, attempt=2, nonce="n2")
+        # What waits for a person, whatever was ordered, goes on waiting.
+        await order(app, run_id, "pause")
+        await order(app, run_id, "resume")
+        await second.end("Paused", message="A task wants to be looked at.")
+        assert (await app.get(f"/flow-runs/{run_id}", FlowRun)).state == "Paused"
+
+    play(scenario, database_url, tmp_path)
+
+
+def test_a_run_that_is_paused_while_its_agent_holds_it_has_lost_nothing(
+    database_url: str, tmp_path: Path
+):
+    async def scenario(app: App) -> None:
+        await registered(app, max_recoveries=0)
+        run = await made(app)
+        await claimed(app)
+        await order(app, run.id, "pause", Reason(reason="not today"))
+        told = Exited(attempt=1, reason="its agent was told not to start it")
+        await app.post(f"/runs/{run.id}/exited", told, type(None))
+        paused = await app.get(f"/flow-runs/{run.id}", FlowRun)
+        assert (paused.state, paused.recoveries) == ("Paused", 0)
+        assert "not today" in paused.message
+        await order(app, run.id, "resume")
+        (again,) = (await claimed(app)).runs
+        assert (again.id, again.attempt) == (run.id, 2)
 
     play(scenario, database_url, tmp_path)
 
