@@ -185,14 +185,18 @@ KEYS: dict[str, Key] = {
     ),
     "api_url": Key(STRING, "http://127.0.0.1:4200", "Where the server of tracked runs is."),
     "api_key": Key(STRING, "", "The key to identify with at the server.", private=True),
-    "backend": Key(_choice("server", "cloud"), "server", "What tracked runs report to."),
+    "backend": Key(
+        _choice("server", "cloud"),
+        "server",
+        "Taken as Prefect 1 has it; there is one kind of server.",
+    ),
     "cloud.api_key": Key(STRING, "", "The key that is taken if `api_key` is empty.", private=True),
     "cloud.logging_heartbeat": Key(
-        POSITIVE, 5, "How many seconds pass between two deliveries of a tracked run's logs."
+        POSITIVE, 5, "Taken as Prefect 1 has it; log lines are delivered at once."
     ),
     "cloud.send_flow_run_logs": Key(BOOLEAN, True, "Whether tracked runs deliver their logs."),
     "cloud.use_local_secrets": Key(
-        BOOLEAN, True, "Whether secrets are looked up here rather than on a server."
+        BOOLEAN, True, "Taken as Prefect 1 has it; a server keeps no secrets."
     ),
     "flows.checkpointing": Key(
         BOOLEAN, False, "Whether `flow.run()` writes the tasks' results to their places."

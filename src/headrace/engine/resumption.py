@@ -295,18 +295,18 @@ class Resumption:
             if state is None:
                 state = _success(None, record) if record.form in (VALUE, BESIDE) else None
             if state is None:
-                state = self._readable(node, child, record)
+                state = self._readable(record)
             if state is not None and record.type != "Mapped":
                 self.taken.append((node, child, state, record))
             return state
         if key in self._resumed or (node.slug, NOT_A_CHILD) in self._resumed:
             return Resume("A person has let it go on.")
         if known is not None and known[1].type in WAITING:
-            waiting = self._readable(node, child, known[1])
+            waiting = self._readable(known[1])
             return waiting if isinstance(waiting, Retrying | Paused | Scheduled) else None
         return None
 
-    def _readable(self, node: Node, child: int, record: Record) -> State | None:
+    def _readable(self, record: Record) -> State | None:
         try:
             return self._state(record)
         except Exception:  # noqa: BLE001 - a user's own unpickling: of what a state has failed with

@@ -143,7 +143,6 @@ class RunDetails(Answer):
         resumed: Slugs, with map indexes, of paused tasks that a person has resumed.
         restarted_after: The last attempt before a person restarted the run, or 0: what failed
             until then runs again; what failed in a later attempt that was lost stays failed.
-        serialized_hash: The hash of the flow as it was registered.
     """
 
     id: str
@@ -162,7 +161,6 @@ class RunDetails(Answer):
     on_disconnect: str = "continue"
     resumed: list[tuple[str, int]] = []
     restarted_after: int = 0
-    serialized_hash: str | None = None
 
 
 class Exited(Request):

@@ -145,7 +145,6 @@ def _details(connection: Connection, record: Record) -> RunDetails:
             flows.c.version.label("flow_version"),
             flows.c.storage,
             flows.c.run_config.label("flow_run_config"),
-            flows.c.hash,
             projects.c.name.label("project_name"),
         )
         .join(flows, flows.c.id == flow_runs.c.flow_id)
@@ -169,7 +168,6 @@ def _details(connection: Connection, record: Record) -> RunDetails:
         on_disconnect=row.on_disconnect,
         resumed=[(slug, index) for slug, index in from_json(row.resumed)],
         restarted_after=row.restarted_after,
-        serialized_hash=row.hash,
     )
 
 

@@ -219,6 +219,11 @@ def _claimed(run: RunFacts, now: Time) -> Waiting:
     if run.cancelling is not None:
         reason = f"{sentence(run.cancelling)} {capitalised(agent)}, which deploys it, has to stop."
         return Waiting(reason=reason, whose_turn="agent")
+    if run.start_time is not None and run.start_time > now and run.pausing is None:
+        at = moment(run.start_time, now)
+        return Waiting(
+            reason=f"{capitalised(agent)} has it, and starts it at {at}.", whose_turn="clock"
+        )
     reason = f"{capitalised(agent)} deploys it since {moment(run.since, now)}."
     if run.pausing is not None:
         reason += f" It pauses as soon as it has begun: {run.pausing}"

@@ -3,6 +3,7 @@
 import datetime
 import re
 import shlex
+from dataclasses import replace
 
 import click
 import pytest
@@ -119,6 +120,14 @@ def test_a_claimed_run_names_its_agent():
     why = why_run_waits(claimed, [], NOW)
     assert why.reason == "Agent a1 deploys it since 11:59:00 UTC."
     assert why.whose_turn == "agent"
+
+
+def test_a_run_that_was_claimed_ahead_of_its_time_waits_for_the_clock():
+    held = run(phase=Phase.CLAIMED, agent="box", start_time=seconds(8), lease_until=seconds(68))
+    why = why_run_waits(held, [], NOW)
+    assert why.reason == "Agent box has it, and starts it at 12:00:08 UTC."
+    assert (why.whose_turn, why.remedy) == ("clock", None)
+    assert "pauses" in why_run_waits(replace(held, pausing="Paused by maria."), [], NOW).reason
 
 
 def test_a_claim_that_has_lapsed_is_the_servers():
