@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import signal
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -14,6 +16,39 @@ import pytest
 
 from tests.support.place import Place, running_place
 from tests.support.postgres import PostgreSQL
+
+#: Waits longer for its second try than it may hold its process for, and than an agent looks ahead.
+PATIENT = """
+    import datetime
+    from pathlib import Path
+    from headrace import Flow, context, task
+    from headrace.results import LocalResult
+    from headrace.run_configs import LocalRun
+    import os, time
+
+
+    def mark(name):
+        with (Path({marks!r}) / name).open("a") as file:
+            file.write(f"{{os.getpid()}} {{time.time()}}\\n")
+
+
+    @task
+    def once():
+        mark("once")
+        return 1
+
+
+    @task(max_retries=1, retry_delay=datetime.timedelta(seconds=18))
+    def tried(x):
+        mark("tried")
+        if context.attempt == 1:
+            raise ValueError("not yet")
+
+
+    env = {{"HEADRACE__FLOWS__PARK_AFTER": "2"}}
+    with Flow("patient", result=LocalResult(dir={results!r}), run_config=LocalRun(env=env)) as flow:
+        tried(once())
+"""
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -156,6 +191,33 @@ def test_what_succeeded_is_not_run_again_after_a_crash(place: Place, tmp_path: P
     assert [place.calls(f"double-{n}") for n in range(3)] == [1, 1, 1]
     assert place.calls("hold") == 2
     assert "SIGKILL" in json.dumps(place.ask("flow-run", "states", run))
+
+
+def test_a_run_that_waits_for_long_lets_go_of_its_process(place: Place, tmp_path: Path):
+    code = PATIENT.format(marks=str(place.marks), results=str(tmp_path / "results"))
+    (tmp_path / "patient.py").write_text(textwrap.dedent(code))
+    place.call(
+        *("register", "--project", "etl", "--path", str(tmp_path / "patient.py")),
+        *("--label", "here"),
+    )
+    run = place.start("patient")
+    parked = place.wait(run, "Scheduled", "Success", "Failed")
+    while parked["attempt"] == 0:  # it has not been claimed yet
+        parked = place.wait(run, "Scheduled", "Success", "Failed")
+    assert parked["state"] == "Scheduled"
+    assert "It is parked" in parked["waiting"]["reason"]
+    assert parked["waiting"]["whose_turn"] == "clock"
+    _gone(parked["pid"])
+    (task,) = place.ask("task-run", "list", run, "--task", "tried-1")
+    assert task["state"] == "Retrying"
+    assert "It is tried again at" in task["waiting"]["reason"]
+    shown = place.wait(run, "Success", "Failed")
+    assert (shown["state"], shown["attempt"], shown["recoveries"]) == ("Success", 2, 0)
+    assert [place.calls(name) for name in ("once", "tried")] == [1, 2]
+    (first, _), (second, began) = place.callers("tried")
+    assert first != second
+    due = datetime.datetime.fromisoformat(task["due"]).timestamp()
+    assert 0 <= began - due < 5
 
 
 def test_a_run_that_nobody_serves_says_so(place: Place):
