@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from headrace.core.errors import FileOfFlowsNotFound, LoadError, NoFlowFound
 from headrace.core.graph import Graph
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from headrace.flow import Flow
 
@@ -129,7 +130,8 @@ def flows_in_module(module_str: str, unique: bool = True) -> dict[str, Flow]:
         )
     with context(loading_flow=True):
         try:
-            module = import_module(name)
+            with _only_here():
+                module = import_module(name)
         except SystemExit as error:
             raise _ended(module_str, error) from error
         except ModuleNotFoundError as error:
@@ -182,7 +184,7 @@ def _flows_of(
     before = sys.modules.get(name)
     sys.modules[name] = module
     try:
-        with context(loading_flow=True):
+        with context(loading_flow=True), _only_here():
             exec(compiled, module.__dict__)  # noqa: S102 - running a user's file is what this is for
     except SystemExit as error:
         raise _ended(where, error) from error
@@ -192,6 +194,30 @@ def _flows_of(
         else:
             sys.modules[name] = before
     return _named(module.__dict__.values(), where, unique)
+
+
+@contextmanager
+def _only_here() -> Iterator[None]:
+    """End a process that the code has forked where the code ends, as it would as a script.
+
+    The flow is its parent's: a copy would register it, or run it, a second time.
+    """
+    pid = os.getpid()
+    code: Any = 0
+    try:
+        yield
+    except BaseException as error:
+        if os.getpid() == pid:
+            raise
+        if isinstance(error, SystemExit):
+            code = 0 if error.code is None else error.code
+        else:
+            sys.excepthook(type(error), error, error.__traceback__)
+            code = 1
+    if os.getpid() != pid:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(code if isinstance(code, int) else 1)
 
 
 def _flow_at(module: ModuleType, attribute: str, where: str) -> dict[str, Flow]:

@@ -1,4 +1,6 @@
+import os
 import pickle
+import subprocess
 import sys
 import textwrap
 import warnings
@@ -124,6 +126,23 @@ def test_what_is_no_text_at_all(tmp_path):
 def test_a_file_that_ends_the_process(write):
     with pytest.raises(LoadError, match=r"ended the process.*sys.exit\(3\).*__name__"):
         extract_flow_from_file(write("import sys\nsys.exit(3)\n"))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be copied here")
+@pytest.mark.parametrize("end", ["", "if not child: sys.exit(3)\n", "if not child: 1 / 0\n"])
+@pytest.mark.parametrize("load", ["flows_in_file(sys.argv[1])", "flows_in_module('etl')"])
+def test_a_process_that_a_file_forks_ends_with_the_file(write, end, load):
+    path = write(f"import os, sys\nchild = os.fork()\n{end}{ONE}if child: os.wait()\n")
+    program = f"import sys; from headrace.loading import *; print(list({load}))"
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(path)],
+        cwd=path.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "['one']\n"
+    assert ("ZeroDivisionError" in done.stderr) == ("1 / 0" in end)
 
 
 def test_a_file_knows_where_it_is_and_finds_what_is_beside_it(write):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TextIO
 
 import click
@@ -98,11 +99,31 @@ def run(args: Sequence[str] | None = None) -> int:
         _complain(error.format_message(), getattr(error, "ctx", None))
     except HeadraceError as error:
         _complain(str(error))
+    except OSError as error:
+        if (said := _of_home(error)) is None:
+            raise
+        _complain(said)
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
     else:
         return code if isinstance(code, int) else 0
     return NOTHING_RAN
+
+
+def _of_home(error: OSError) -> str | None:
+    """Say that the home directory cannot be used, if that is what is wrong."""
+    from headrace.config import config
+
+    home, name = Path(config.home_dir), error.filename
+    # What could not be made may be a folder that the home directory is to stand in.
+    if not isinstance(name, str) or not name:
+        return None
+    if not Path(name).is_relative_to(home) and not home.is_relative_to(name):
+        return None
+    return (
+        f"{name} cannot be used: {error.strerror}. Headrace keeps its files in {home}; choose "
+        "another directory with HEADRACE_HOME."
+    )
 
 
 def _complain(message: str, ctx: click.Context | None = None) -> None:

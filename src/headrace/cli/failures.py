@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import traceback
 from types import TracebackType
@@ -45,7 +46,8 @@ def _own_frames(trace: TracebackType | None) -> list[traceback.FrameSummary]:
     Before them is what loads the file; after them, what the user's code has called wrongly.
     """
     frames = list(traceback.extract_tb(trace))
-    while frames and _is_ours(frames[0]):
+    # A context manager may be what loads the file.
+    while frames and (_is_ours(frames[0]) or frames[0].filename == contextlib.__file__):
         frames.pop(0)
     while frames and _is_ours(frames[-1]):
         frames.pop()

@@ -13,6 +13,7 @@ from headrace.core.errors import NotFound
 
 if TYPE_CHECKING:
     from headrace.client import Client
+    from headrace.wire.agents import Agent
     from headrace.wire.flow_runs import FlowRun
     from headrace.wire.flows import Flow
 
@@ -84,11 +85,46 @@ def find_flow_version(client: Client, text: str, project: str | None) -> Flow:
         )
     if found:
         return client.get_flow(found[0].id)
+    raise _no_flow(client, text, project)
+
+
+def require_flow(client: Client, name: str, project: str | None) -> None:
+    """Check that there is a flow of a name, if only in versions that are archived.
+
+    Raises:
+        ClickException: If there is none.
+    """
+    if not client.flows(project, name) and not client.flows(project, name, archived=True):
+        raise _no_flow(client, name, project)
+
+
+def find_agent(client: Client, text: str) -> Agent:
+    """Return the agent that an id or a name means.
+
+    Raises:
+        ClickException: If there is none, or several.
+    """
+    agents = client.agents()
+    found = [each for each in agents if text in (each.id, each.name)]
+    if len(found) > 1:
+        ids = ", ".join(each.id for each in found[:_MOST_NAMED])
+        raise click.ClickException(
+            f"Several agents are called {text!r}. Name one by its id: {ids}."
+        )
+    if not found:
+        hint = close_to(text, [each.name for each in agents])
+        raise click.ClickException(
+            f"There is no agent {text!r}.{hint} List them: headrace agent list"
+        )
+    return found[0]
+
+
+def _no_flow(client: Client, text: str, project: str | None) -> click.ClickException:
     where = f" in the project {project!r}" if project else ""
     hint = close_to(text, {flow.name for flow in client.flows(project)})
     if not hint and client.flows(project, text, archived=True):
         hint = " All its versions are archived."
-    raise click.ClickException(
+    return click.ClickException(
         f"There is no flow {text!r}{where}.{hint} List them: headrace flow list"
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
@@ -124,6 +125,8 @@ def tracked_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def start(flow_name: str | None, values: dict[str, Any], options: TrackedOptions) -> int:
     """Make a flow run, and watch it if that is wanted; return the exit code."""
     when = None if options.at is None else parse_moment(options.at, "--at")
+    if when is not None and when < datetime.datetime.now(datetime.UTC):
+        click.echo(f"--at {options.at} is over: the run starts now.", err=True)
     client = the_client()
     assert options.project is not None
     made = client.create_flow_run(

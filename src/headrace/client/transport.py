@@ -215,6 +215,9 @@ def _query(query: Mapping[str, Any] | None) -> str:
 
 
 def _unreachable(url: str, error: HTTPError, timeout: Timeout) -> str:
+    if "WRONG_VERSION_NUMBER" in str(error):
+        plain = "http" + url.removeprefix("https")
+        return f"What answers at {url} does not speak https. Try {plain}, as HEADRACE_API_URL."
     return (
         f"No Headrace server answers at {url} ({_cause(error, timeout)}). Start one with "
         "`headrace server start`, or say where yours is by HEADRACE_API_URL=http://HOST:PORT, or "

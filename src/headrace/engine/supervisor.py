@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from headrace.config.logging import get_logger
@@ -166,7 +167,7 @@ class _Supervision:
         """Pass on events and orders, and end the runner if it does not heed them."""
         told: Orders | None = None
         while not runner.has_ended:
-            runner.wait(self._news, _LOOK, self._take_events)
+            runner.wait(self._news, _LOOK, partial(self._take_events, outputs))
             for output in outputs:
                 output.follow()
             orders = self._current_orders()
@@ -197,7 +198,10 @@ class _Supervision:
                 lease_until=self._orders.lease_until,
             )
 
-    def _take_events(self, count: int, array: bytes) -> None:
+    def _take_events(self, outputs: list[Output], count: int, array: bytes) -> None:
+        # What was printed before comes before: after the end of the run nothing counts.
+        for output in outputs:
+            output.follow()
         self._backlog.put(array, count)
         self._delivery.wake()
 

@@ -262,6 +262,45 @@ def test_a_name_that_several_runs_have_is_not_guessed_at(call, made):
         call("flow-run", "cancel", each)
 
 
+def test_names_that_are_not_there_are_no_empty_lists(call, made):
+    made("--run-name", "named", "--at", "9h")
+    for command, said in (
+        (("flow-run", "list", "--project", "etk"), "no project 'etk'"),
+        (("flow-run", "list", "--flow", "nightli"), "Did you mean 'nightly'?"),
+        (("flow-run", "logs", "named", "--task", "laod-1"), "no task run 'laod-1'"),
+        (("agent", "forget", "nobody"), "no agent 'nobody'"),
+    ):
+        code, out, err = call(*command)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert said in err
+    assert call("flow-run", "list", "--flow", "yearly")[0] == 0
+    assert "no such log lines" in call("flow-run", "logs", "named", "--task", "load-1")[2]
+    call("flow-run", "delete", "named", "--yes")
+
+
+def test_an_agent_is_forgotten_by_its_name(call, client):
+    client.claim(Claim(agent="x1", name="old box", kind="local", labels=[], wait=0))
+    assert "'old box' is forgotten" in call("agent", "forget", "old box")[1]
+    assert "old box" not in call("agent", "list")[1]
+
+
+def test_a_moment_that_is_over_is_said_to_be(call):
+    code, out, err = call("run", "--project", "etl", "-n", "nightly", "--at", "2020-01-01")
+    assert code == 0
+    assert "is made" in out
+    assert err == "--at 2020-01-01 is over: the run starts now.\n"
+    call("flow-run", "cancel", out.split("'")[1])
+
+
+def test_what_a_file_raises_is_shown_from_its_own_code_on(call, tmp_path):
+    file = tmp_path / "broken.py"
+    file.write_text("1 / 0")
+    code, out, err = call("register", "--project", "etl", "-p", str(file))
+    assert (code, out) == (1, "")
+    assert err.startswith(f'Traceback (most recent call last):\n  File "{file}", line 1')
+    assert f"{file} raised ZeroDivisionError while it was loaded" in err
+
+
 def test_no_server_is_one_line(capsys):
     (port,) = free_ports(1)
     with set_temporary_config({"api_url": f"http://127.0.0.1:{port}"}):

@@ -167,6 +167,12 @@ flow("Success")
     assert supervisor.exit.reported
 
 
+def test_what_was_printed_before_the_end_comes_before_it(peer, start):
+    supervisor = start("print('the last word', flush=True)\nflow('Success')\n")
+    assert supervisor.wait() == 0
+    assert [each.get("message") for each in peer.events] == ["the last word", None]
+
+
 def test_a_process_that_is_refused_starts_nothing(peer, start):
     peer.refuse_activation = "twin"
     supervisor = start("log('it began')")

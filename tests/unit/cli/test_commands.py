@@ -1,10 +1,12 @@
 """Each door of the command line, and what it says of wrong input."""
 
+import os
 import sys
 
 import pytest
 
 from headrace import __version__
+from headrace.config import set_temporary_config
 from headrace.core.building import current_graph
 
 BROKEN = "x = 1\n\n\ndef f():\n    return 1 / 0\n\nf()\n"
@@ -308,3 +310,21 @@ def test_the_scopes_that_a_key_may_have_are_those_of_the_server():
     from headrace.wire.auth import SCOPES
 
     assert _SCOPES == SCOPES
+
+
+@pytest.mark.parametrize(
+    "command", [("server", "start", "--port", "0"), ("agent", "local", "start")]
+)
+def test_a_home_that_cannot_be_written_is_one_line(headrace, write, command):
+    home = f"{write('file', 'no folder')}/home"
+    with set_temporary_config({"home_dir": os.path.abspath(home)}):
+        code, out, err = headrace(*command)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "HEADRACE_HOME" in err
+
+
+def test_a_file_that_is_no_database_is_one_line(headrace, write):
+    url = f"sqlite:///{os.path.abspath(write('notes.db', 'these are my notes'))}"
+    code, out, err = headrace("server", "start", "--port", "0", "--database-url", url)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "notes.db cannot be used: file is not a database" in err

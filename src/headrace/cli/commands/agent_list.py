@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from headrace.cli.output import json_option, print_json, print_table, said_done
-from headrace.cli.remote import the_client
+from headrace.cli.remote import find_agent, the_client
 from headrace.cli.wording import moment
 
 
@@ -35,9 +35,11 @@ def command(as_json: bool) -> None:
 
 
 @click.command("forget")
-@click.argument("agent_id", metavar="ID")
+@click.argument("agent")
 @json_option
-def forget(agent_id: str, as_json: bool) -> None:
-    """Forget the agent of this ID; one that asks for work again is known again."""
-    the_client().delete_agent(agent_id)
-    said_done(f"The agent {agent_id} is forgotten.", {"forgotten": agent_id}, as_json)
+def forget(agent: str, as_json: bool) -> None:
+    """Forget the AGENT of this name or id; one that asks for work again is known again."""
+    client = the_client()
+    found = find_agent(client, agent)
+    client.delete_agent(found.id)
+    said_done(f"The agent {found.name!r} is forgotten.", {"forgotten": found.id}, as_json)

@@ -7,7 +7,7 @@ import click
 from headrace.cli.flow_run_page import print_flow_run
 from headrace.cli.log_text import line_of
 from headrace.cli.output import json_option, print_json, print_json_line, print_table
-from headrace.cli.remote import find_flow_run, project_option, the_client
+from headrace.cli.remote import find_flow_run, project_option, require_flow, the_client
 from headrace.cli.state_names import FLOW_RUN_STATES, parse_states
 from headrace.cli.wording import moment, took
 
@@ -28,7 +28,14 @@ def list_flow_runs(
 ) -> None:
     """List the newest flow runs."""
     states = parse_states(state, lambda: FLOW_RUN_STATES)
-    runs = the_client().flow_runs(project_name=project, flow_name=flow, state=states, limit=limit)
+    client = the_client()
+    runs = client.flow_runs(project_name=project, flow_name=flow, state=states, limit=limit)
+    if not runs:
+        # That none are there is no answer to a name that was mistyped.
+        if project is not None:
+            client.get_project(project)
+        if flow is not None:
+            require_flow(client, flow, project)
     if as_json:
         print_json(runs)
         return
@@ -114,8 +121,11 @@ def logs(run: str, follow: bool, level: str | None, task: str | None, as_json: b
             print_json_line(line)
         else:
             click.echo(line_of(line))
-    if not any_line and not as_json:
-        click.echo("There are no such log lines.", err=True)
+    if not any_line:
+        if task is not None:
+            client.get_task_run(found.id, task)
+        if not as_json:
+            click.echo("There are no such log lines.", err=True)
 
 
 @click.command("watch")

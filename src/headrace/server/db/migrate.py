@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import URL, Column, Connection, MetaData, String, Table, inspect, select, text
+from sqlalchemy.exc import DatabaseError as DriverError
 from sqlalchemy.exc import OperationalError
 
 from headrace.core.errors import DatabaseUnavailable, DatabaseVersionError
@@ -164,7 +165,10 @@ def _locked(
         try:
             with _transaction(url, lock) as connection:
                 return perform(connection)
-        except OperationalError as error:
+        except DriverError as error:
+            # SQLite says just this of a file that is none of its own, or is damaged.
+            if not isinstance(error, OperationalError) and type(error) is not DriverError:
+                raise
             if not _passes(error) or time.monotonic() > until:
                 told = " ".join(str(error.orig).split())
                 shown = parse_url(url).render_as_string(hide_password=True)
@@ -174,13 +178,13 @@ def _locked(
             time.sleep(0.1)
 
 
-def _passes(error: OperationalError) -> bool:
+def _passes(error: DriverError) -> bool:
     """Tell whether time may mend it: another process that writes, a PostgreSQL that starts."""
     told = str(error.orig)
     if "database is locked" in told or "starting up" in told:
         return True
     # What follows is an answer: a wrong password, a file that cannot be opened. No answer may pass.
-    return "FATAL" not in told and "unable to open" not in told
+    return isinstance(error, OperationalError) and not ("FATAL" in told or "unable to open" in told)
 
 
 @contextmanager
