@@ -15,10 +15,12 @@ API_URL = "HEADRACE_API_URL"
 #: What flow files of Prefect 1 look for.
 _OLD_RUN_ID = "PREFECT__CONTEXT__FLOW_RUN_ID"
 
-#: An agent's own, which its runs do not inherit: its key may claim any run, theirs one run only.
+#: What runs do not inherit: an agent's key may claim any run, theirs is for one run only; and where
+#: the server's database is, with its password, is no business of a flow's.
 _OWN = frozenset(
     {
         "HEADRACE_API_KEY",
+        "HEADRACE_DATABASE_URL",
         "HEADRACE__API_KEY",
         "HEADRACE__CLOUD__API_KEY",
         "PREFECT__CLOUD__API_KEY",

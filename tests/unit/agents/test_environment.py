@@ -37,7 +37,8 @@ def test_each_source_is_laid_over_the_one_before():
 
 
 def test_a_run_does_not_inherit_the_agents_key_but_may_be_given_one():
-    own = {"HEADRACE_API_KEY": "agents", "HEADRACE__CLOUD__API_KEY": "agents"}
+    names = ("HEADRACE_API_KEY", "HEADRACE__CLOUD__API_KEY", "HEADRACE_DATABASE_URL")
+    own = dict.fromkeys(names, "agents")
     assert "agents" not in run_environment(_run(), "http://server", base=own).values()
     given = run_environment(
         _run(), "http://server", base=own, agent={"HEADRACE_API_KEY": "for runs"}
