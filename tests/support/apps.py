@@ -80,7 +80,7 @@ async def serving(database_url: str, home: Path, **settings: Any) -> AsyncIterat
     configured = ServerSettings(database_url=database_url, home=home, **settings)
     async with open_parts(configured) as parts:
         transport = httpx.ASGITransport(create_app(configured, parts), raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://server") as http:
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
             yield App(parts, http)
 
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
+from litestar.handlers import HTTPRouteHandler
 from litestar.handlers.base import BaseRouteHandler
 
 from headrace.server.callers import ANONYMOUS, Caller
@@ -34,17 +35,23 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
     """
     connection.scope["state"]["began"] = time.perf_counter()
     check_wire(connection.headers.get(WIRE_HEADER))
-    need: str = handler.opt["needs"]
+    need: str = handler.opt.get("needs") or _need_of_others(handler)
     if need == "open":
         return
     parts: Parts = connection.app.state.parts
     address = connection.client.host if connection.client is not None else "unknown"
     caller = await parts.auth.caller(connection.headers.get("authorization"), address)
     if caller is ANONYMOUS:
-        _check_origin(connection.headers.get("origin"))
+        _check_site(connection.headers.get("host"), connection.headers.get("origin"))
     if not caller.may(need, connection.path_params.get("run_id")):
         raise Refusal(403, "not_allowed", _refused(caller, need))
     connection.scope["state"]["caller"] = caller
+
+
+def _need_of_others(handler: BaseRouteHandler) -> str:
+    """Return what handlers of Litestar's own need: it answers OPTIONS to everybody."""
+    is_harmless = isinstance(handler, HTTPRouteHandler) and handler.http_methods == {"OPTIONS"}
+    return "open" if is_harmless else "admin"
 
 
 def check_wire(version: str | None) -> None:
@@ -67,20 +74,37 @@ def check_wire(version: str | None) -> None:
     )
 
 
-def _check_origin(origin: str | None) -> None:
+def _check_site(host: str | None, origin: str | None) -> None:
     """Refuse what a page of another site makes a browser on this machine send.
+
+    Such a page shows itself by its origin; or by the host, if its name was made to mean this machine
+    after it was loaded, so that the browser takes the server for its own.
 
     Raises:
         Refusal: If it comes from such a page; 403.
     """
-    if origin is None or is_loopback(urlsplit(origin).hostname or ""):
-        return
-    raise Refusal(
-        403,
-        "foreign_origin",
-        f"A page of {origin} asks, and this server serves its own machine only, without keys. Make "
-        f"a key with `headrace auth create-key --local`, and let the page use it.",
-    )
+    if origin is not None and not _is_here(origin):
+        raise Refusal(
+            403,
+            "foreign_origin",
+            f"A page of {origin} asks, and this server serves its own machine only, without keys. "
+            f"Make a key with `headrace auth create-key --local`, and let the page use it.",
+        )
+    if host is not None and not _is_here(f"//{host}"):
+        raise Refusal(
+            403,
+            "foreign_host",
+            f"The server is asked as {host}, and one without keys is asked as 127.0.0.1 or localhost "
+            f"only: another name may be that of a page elsewhere. Set HEADRACE_API_URL so, or make a "
+            f"key with `headrace auth create-key --local`.",
+        )
+
+
+def _is_here(url: str) -> bool:
+    try:
+        return is_loopback(urlsplit(url).hostname or "")
+    except ValueError:
+        return False
 
 
 def caller_of(request: Request[Any, Any, Any], parts: NamedDependency[Parts]) -> Caller:

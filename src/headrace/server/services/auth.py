@@ -181,7 +181,6 @@ class Auth:
         digest = hash_of(secret)
         key = self._keys.get(digest)
         if key is None:
-            self._hold_down(address)
             await self._refresh(_FRESH_FOR_STRANGERS)
             key = self._keys.get(digest)
         if key is None or not hmac.compare_digest(key.hash, digest):
@@ -206,7 +205,7 @@ class Auth:
         if known is not None:
             self._tokens.move_to_end(digest)
             return known
-        self._hold_down(address)
+        # Looked for whatever the address has done: the token may be right, and its run's life.
         found = await self._database.read(lambda c: stored.run_of_token(c, digest))
         if found is None:
             raise self._unknown(
@@ -237,19 +236,20 @@ class Auth:
         except DatabaseError as error:
             _log.warning("When a key was last used was not noted: %s", error)
 
-    def _hold_down(self, address: str) -> None:
-        """Refuse to look at what an address sends after too many failures."""
+    def _unknown(self, address: str, what: str) -> Refusal:
+        """Return the refusal of a stranger, who learns nothing more after too many failures.
+
+        Whoever does have a key is never asked how often others behind its address have failed.
+        """
         wait = self._limit.wait(address)
         if wait:
-            raise Refusal(
+            return Refusal(
                 429,
                 "too_many_failures",
                 f"Too many wrong keys came from {address}. Mend HEADRACE_API_KEY there, and try "
                 f"again in {wait} seconds.",
                 {"retry-after": str(wait)},
             )
-
-    def _unknown(self, address: str, what: str) -> Refusal:
         self._limit.fail(address)
         return Refusal(
             401,

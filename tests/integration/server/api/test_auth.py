@@ -131,6 +131,7 @@ def test_a_server_on_loopback_asks_for_keys_from_the_first_one_on(
         ("https://evil.example", 403),
         ("http://evil.example:4200", 403),
         ("null", 403),
+        ("http://[", 403),
     ],
 )
 def test_pages_of_other_sites_get_nothing_out_of_a_server_without_keys(
@@ -141,6 +142,34 @@ def test_pages_of_other_sites_get_nothing_out_of_a_server_without_keys(
         assert answer.status_code == status
         new = await key_of(app)
         headers = {"origin": origin, "authorization": f"Bearer {new.secret}"}
+        assert (await app._http.get("/api/projects", headers=headers)).status_code == 200
+
+    play(scenario, f"sqlite:///{tmp_path / 'headrace.db'}", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:4200", 200),
+        ("localhost", 200),
+        ("[::1]:4200", 200),
+        ("evil.example:4200", 403),
+        ("127.0.0.1.evil.example", 403),
+        ("127.0.0.1@evil.example", 403),
+        ("[", 403),
+    ],
+)
+def test_a_name_that_was_made_to_mean_this_machine_opens_nothing(
+    host: str, status: int, tmp_path: Path
+):
+    async def scenario(app: App) -> None:
+        answer = await app._http.get("/api/projects", headers={"host": host})
+        assert answer.status_code == status
+        if status == 403:
+            assert host in answer.json()["message"]
+            # As much as its own machine's monitoring, or a proxy before it, asks.
+            assert (await app._http.get("/ready", headers={"host": host})).status_code == 200
+        headers = {"host": host, "authorization": f"Bearer {(await key_of(app)).secret}"}
         assert (await app._http.get("/api/projects", headers=headers)).status_code == 200
 
     play(scenario, f"sqlite:///{tmp_path / 'headrace.db'}", tmp_path)
@@ -242,6 +271,23 @@ def test_too_many_wrong_keys_are_held_down_and_right_ones_are_not(tmp_path: Path
         assert int(wrong[-1].headers["retry-after"]) > 0
         assert "Too many wrong keys" in wrong[-1].json()["message"]
         assert (await asked(app, "hrt_wrong")).status_code == 429
+        assert (await asked(app, new.secret)).status_code == 200
+
+    play(scenario, f"sqlite:///{tmp_path / 'headrace.db'}", tmp_path, most_failures=5)
+
+
+def test_failures_behind_an_address_keep_no_run_and_no_new_key_out(tmp_path: Path):
+    async def scenario(app: App) -> None:
+        key = (await key_of(app)).secret
+        await registered_as(app, key)
+        run, token = await claimed_as(app, key)
+        for number in range(8):
+            await asked(app, f"hrt_{number}")
+        assert (await asked(app, f"hrt_{9}")).status_code == 429
+        # Neither the token nor the key has been shown before.
+        assert (await asked(app, token, path=f"/flow-runs/{run}")).status_code == 200
+        new = create_key(app.parts.settings, CreateKey(name="new", scope="read"))
+        await asyncio.sleep(1.05)
         assert (await asked(app, new.secret)).status_code == 200
 
     play(scenario, f"sqlite:///{tmp_path / 'headrace.db'}", tmp_path, most_failures=5)
