@@ -12,13 +12,13 @@ from litestar import Litestar, Request, Router
 from litestar.datastructures import MutableScopeHeaders, State
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import Message, Scope
 
 from headrace.core.errors import DatabaseError, ServerError
 from headrace.core.version import __version__
 from headrace.server.db.database import Database
 from headrace.server.db.migrate import prepare
+from headrace.server.document import DocumentPlugin
 from headrace.server.faults import handle
 from headrace.server.guard import caller_of, guard
 from headrace.server.lock import alone_with
@@ -95,7 +95,7 @@ def create_app(settings: ServerSettings, parts: Parts | None = None) -> Litestar
             openapi_router=_OnlyTheSchema(
                 "/api", route_handlers=[], opt={"needs": "open"}, include_in_schema=False
             ),
-            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+            render_plugins=[DocumentPlugin()],
         ),
         logging_config=None,
     )

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException, ValidationException
+from litestar.routes import HTTPRoute
 from sqlalchemy.exc import DataError
 
 from headrace.core.errors import DatabaseBusy, DatabaseUnavailable
@@ -47,7 +48,8 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
     if isinstance(error, ValidationException):
         return answer(400, _invalid(error))
     if isinstance(error, HTTPException) and error.status_code < 500:
-        return answer(error.status_code, _refused(request, error))
+        headers = {"allow": _methods(request)} if error.status_code == 405 else None
+        return answer(error.status_code, _refused(request, error), headers)
     _log.error("%s %s failed.", request.method, request.url.path, exc_info=error)
     problem = Problem(
         code="internal",
@@ -95,6 +97,16 @@ def _refused(request: Request[Any, Any, Any], error: HTTPException) -> Problem:
             f"bytes. Send less at once, or store the value elsewhere and send where it is.",
         )
     return Problem(code="invalid", message=f"The request is not valid: {_plain(error.detail)}.")
+
+
+def _methods(request: Request[Any, Any, Any]) -> str:
+    """Return the methods by which the route of a request can be asked."""
+    found = set()
+    for route in request.app.routes:
+        pattern = re.sub(r"\\\{[^}]*\}", "[^/]+", re.escape(route.path_format))
+        if isinstance(route, HTTPRoute) and re.fullmatch(pattern, request.url.path):
+            found |= route.methods
+    return ", ".join(sorted(found))
 
 
 def _plain(text: str) -> str:

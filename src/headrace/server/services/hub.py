@@ -56,8 +56,9 @@ class Signal:
 class Hub:
     """Topics, and who listens to them.
 
-    Topics are `work` (a flow run may have become claimable), `run:{id}` (orders, states or logs of
-    a flow run have changed), `schedules` (one was switched on, or registered). Whoever writes
+    Topics are `work` (a flow run may have become claimable), `run:{id}` (states or logs of a flow
+    run have changed), `orders:{id}` (whoever has it may have to do something else: it was cancelled,
+    paused, taken away, or is over), `schedules` (one was switched on, or registered). Whoever writes
     notifies after the write was committed; who listens looks at the database again: a topic carries
     nothing.
 
@@ -108,7 +109,7 @@ class Hub:
         try:
             yield signal
         finally:
-            for topic in topics:
+            for topic in set(topics):
                 listening = self._listeners[topic]
                 listening.discard(signal)
                 if not listening:

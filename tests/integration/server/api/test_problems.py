@@ -148,6 +148,34 @@ def test_the_schema_knows_all_routes_and_their_messages(tmp_path: Path):
                 assert operation.get("description"), f"{method} {path} is not described"
                 names = [part["name"] for part in operation.get("parameters", [])]
                 assert not {"parts", "caller"} & set(names), path
+                problem = operation["responses"]["default"]["content"]["application/json"]
+                assert problem["schema"] == {"$ref": "#/components/schemas/Problem"}
+                assert not {"400", "401", "500"} & set(operation["responses"])
+                is_open = operation["x-headrace-needs"] == "open"
+                assert operation["security"] == ([] if is_open else [{"key": []}])
+        events = schema["paths"]["/api/runs/{run_id}/events"]["post"]["requestBody"]
+        body = events["content"]["application/json"]["schema"]
+        assert body == {"$ref": "#/components/schemas/EventBatch"}
+        assert {"EventBatch", "TaskState", "FlowState", "LogLine", "Renamed"} <= set(
+            schema["components"]["schemas"]
+        )
+        assert "key" in schema["components"]["securitySchemes"]
+
+    played(scenario, tmp_path)
+
+
+def test_every_route_may_be_asked_what_it_can_be_asked(tmp_path: Path):
+    async def scenario(app: App) -> None:
+        schema = (await app._http.get("/api/openapi.json")).json()
+        for path in schema["paths"]:
+            answer = await app._http.options(path.replace("{map_index}", "1"))
+            assert answer.status_code == 204, path
+            # Pages of other sites are told of nothing that they may.
+            assert not any(name.startswith("access-control") for name in answer.headers)
+            wrong = await app._http.put(path.replace("{map_index}", "1"))
+            assert wrong.status_code == 405, path
+            methods = {method.upper() for method in schema["paths"][path]}
+            assert methods <= set(wrong.headers["allow"].split(", ")), path
 
     played(scenario, tmp_path)
 

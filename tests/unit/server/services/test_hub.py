@@ -20,6 +20,17 @@ def test_what_is_notified_before_the_wait_is_not_missed():
     asyncio.run(scenario())
 
 
+def test_a_topic_may_be_named_twice():
+    async def scenario() -> None:
+        hub = Hub()
+        with hub.listen("run:1", "run:1") as signal:
+            hub.notify("run:1")
+            assert await signal.wait(5)
+        assert not await hub.wait("run:1", 0.01)
+
+    asyncio.run(scenario())
+
+
 def test_all_that_listen_are_woken_and_topics_go_on_to_others():
     async def scenario() -> None:
         hub = Hub()
