@@ -40,8 +40,10 @@ def executor(cluster: Any) -> Iterator[DaskExecutor]:
         yield executor
 
 
-def states_of(recipe: Recipe, **kwargs: Any) -> dict[str, Any]:
+def states_of(recipe: Recipe, at_home: int = 0, **kwargs: Any) -> dict[str, Any]:
     flow = build(recipe)
+    for number, task in enumerate(flow.sorted_tasks()):
+        task.runs_at_home = bool(at_home >> number % 16 & 1)
     return digests(flow, flow.run(**kwargs))
 
 
@@ -73,6 +75,15 @@ def test_the_long_way_on_dask_agrees_with_local(executor: DaskExecutor) -> None:
         assert there == states_of(recipe), recipe
 
 
+def test_dask_and_what_runs_at_home_agree_with_local(executor: DaskExecutor) -> None:
+    for seed in range(100 * THOROUGHNESS):
+        choice = RandomChoice(seed)
+        recipe = make_recipe(choice)
+        there = KeptOpen(executor, chunk_seconds=CHUNK_SECONDS[seed % 3], slots=1 + seed % 4)
+        home = choice.between(1, 2**16 - 1)
+        assert states_of(recipe, home, executor=there) == states_of(recipe), recipe
+
+
 # -- while workers are killed -----------------------------------------------------------------
 
 
@@ -97,7 +108,8 @@ def test_states_agree_while_workers_are_killed() -> None:
                 seed += 1
                 recipe = make_recipe(RandomChoice(seed)) if seed % 2 else long_recipe(seed)
                 here = states_of(recipe)
-                there = states_of(recipe, executor=KeptOpen(executor))
+                home = seed * 9973 % 2**16 if seed % 3 == 0 else 0
+                there = states_of(recipe, home, executor=KeptOpen(executor))
                 assert list(there) == list(here)
                 differing = [
                     (slug, there[slug], here[slug])

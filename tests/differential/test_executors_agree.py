@@ -33,9 +33,14 @@ def silence() -> Iterator[None]:
         yield
 
 
-def assert_agree(recipe: Recipe, **kwargs: Any) -> None:
-    """Run a recipe here and elsewhere, and compare the states."""
+def assert_agree(recipe: Recipe, at_home: int = 0, **kwargs: Any) -> None:
+    """Run a recipe here and elsewhere, and compare the states.
+
+    With `at_home`, a number other than 0, some tasks run in this process wherever the others do.
+    """
     flow = build(recipe)
+    for number, task in enumerate(flow.sorted_tasks()):
+        task.runs_at_home = bool(at_home >> number % 16 & 1)
     here = digests(flow, flow.run())
     there = digests(flow, flow.run(**kwargs))
     assert there == here, recipe
@@ -82,6 +87,15 @@ def test_threads_agree_with_local_on_many() -> None:
     assert seen.handed_back > 50
 
 
+def test_threads_and_what_runs_at_home_agree_with_local() -> None:
+    for seed, recipe in seeded(500):
+        executor = LocalDaskExecutor("threads", num_workers=1 + seed % 3)
+        executor.chunk_seconds = CHUNK_SECONDS[seed % 3]
+        handlers = [watch] if seed % 5 == 0 else None
+        home = RandomChoice(seed).between(1, 2**16 - 1)
+        assert_agree(recipe, home, executor=executor, task_runner_state_handlers=handlers)
+
+
 def test_the_long_way_in_threads_agrees_with_local() -> None:
     for _, recipe in seeded(300):
         executor = LocalDaskExecutor("threads", num_workers=2)
@@ -123,6 +137,12 @@ def test_processes_agree_with_local(processes: LocalDaskExecutor) -> None:
     assert seen.together > 200
     assert seen.fused > 40
     assert seen.handed_back > 15
+
+
+def test_processes_and_what_runs_at_home_agree_with_local(processes: LocalDaskExecutor) -> None:
+    for seed, recipe in seeded(150):
+        there = KeptOpen(processes, chunk_seconds=CHUNK_SECONDS[seed % 3])
+        assert_agree(recipe, RandomChoice(seed).between(1, 2**16 - 1), executor=there)
 
 
 def test_the_long_way_in_processes_agrees_with_local(processes: LocalDaskExecutor) -> None:

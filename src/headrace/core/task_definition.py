@@ -83,6 +83,10 @@ class TaskDefinition(Expression, Generic[R_co]):
     #: Whether the task runs again in a run that goes on from states of an earlier one, even if
     #: it was successful there: set-up, clean-up and secrets live in one process only.
     always_runs: ClassVar[bool] = False
+    #: Whether the task runs in the process that runs the flow, in a thread of its own, whatever the
+    #: executor: it waits more than it computes, or needs what only that process has, such as the
+    #: server's address. A class says so, or one task: `task_args={"runs_at_home": True}`.
+    runs_at_home: bool = False
 
     #: Whether a flow warns of an instance that is made in its block and not used.
     is_tracked: ClassVar[bool] = True

@@ -1,7 +1,8 @@
 """Performs the commands of a flow run by an executor that runs elsewhere.
 
 Ready runs go out in chunks, a few for each slot; events come back over the channel and go into the
-machine. The dispatcher is the only one who talks to both.
+machine. The dispatcher is the only one who talks to both. Runs that belong in this process get a
+thread of their own in it, beside the executor.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from headrace.core.now import timestamp
 from headrace.core.parameter import Parameter
 from headrace.core.states import Cancelled, Failed, State
 from headrace.engine.chunk import Chunk, Outcome, Started, run_chunk
+from headrace.engine.home import Home
 from headrace.engine.interrupts import told
 from headrace.engine.losses import Losses
 from headrace.engine.packing import Flight, Item, Packer
@@ -63,6 +65,7 @@ class Dispatcher:
         self._packer = Packer(run, executor.chunk_seconds, level)
         self._channel: SimpleQueue[Event | _Interrupted] = SimpleQueue()
         self._flights: dict[str, Flight] = {}
+        self._home = Home(executor, self._channel.put)
         self._under_way: set[Item] = set()
         #: Runs that the machine has commanded while they were under way already, fused.
         self._wanted: set[Item] = set()
@@ -72,9 +75,8 @@ class Dispatcher:
         self._left_over: Command | None = None
         self.statistics = Statistics()
         run.count_running = self._count_running
-        if not executor.keeps_values:
-            run.list_running = self._list_running
-        elif run.tracker is not None:
+        run.list_running = self._list_running
+        if executor.keeps_values and run.tracker is not None:
             self._packer.checkpoints = run.tracker.open_worker_checkpoints()
 
     def perform(self) -> None:
@@ -89,6 +91,7 @@ class Dispatcher:
         except _Interrupted as interrupt:
             self._cancel(str(interrupt) or "The run was interrupted.")
         finally:
+            self._home.cancel()
             current.reset(token)
 
     def collect(self, nodes: Iterable[Node]) -> None:
@@ -125,15 +128,21 @@ class Dispatcher:
 
     def _count_running(self) -> int:
         # A submission runs one task at a time; what is queued beyond the slots does not run yet.
-        return min(len(self._flights), self._executor.slots)
+        at_home = len(self._home.flights)
+        return min(len(self._flights) - at_home, self._executor.slots) + at_home
 
     def _list_running(self) -> list[Item]:
-        """Return the runs that a pool, which takes what comes first, must have begun with.
+        """Return the runs that are here, and those that a pool must have begun with.
 
-        A chunk of several is at its first: a long one ends it, as its time is up.
+        It takes what comes first. A chunk of several is at its first: a long one ends it, as its
+        time is up. Workers that keep values say by themselves what they run.
         """
         try:
-            flights = list(self._flights.values())[: self._executor.slots]
+            flights = list(self._home.flights.values())
+            if not self._executor.keeps_values:
+                here = self._home.flights
+                away = [flight for key, flight in list(self._flights.items()) if key not in here]
+                flights += away[: self._executor.slots]
             return [flight.items[min(flight.open)] for flight in flights if flight.open]
         except (RuntimeError, ValueError):
             return []  # it was asked by another thread, in the middle of a change
@@ -141,12 +150,40 @@ class Dispatcher:
     # -- out ------------------------------------------------------------------------------
 
     def _fill(self) -> bool:
+        """Begin as much as there is room for, here and elsewhere; tell whether it was anything."""
+        begun = self._fill_home()
+        begun |= self._fill_executor()
+        # What ends without being run may make others ready.
+        while self._machine.has_ready_at_home and self._home.has_room and self._may_start():
+            begun |= self._fill_home()
+            begun |= self._fill_executor()
+        return begun
+
+    def _fill_home(self) -> bool:
+        """Begin what runs in this process; tell whether it was anything."""
+        machine = self._machine
+        begun = False
+        while machine.has_ready_at_home and self._home.has_room and self._may_start():
+            command = self._next(machine.take_home)
+            if command is None:
+                break
+            packer = self._packer
+            flight, chunk, _ = packer.pack(command, machine.take_home, 0, 1)
+            self._flights[flight.key] = flight
+            self._under_way.update(flight.items)
+            kept = [packer.kept[item] for item in flight.uses]
+            uses = [(flight.needs[each], position) for each, position in kept]
+            self._home.begin(flight, chunk, uses)
+            begun = True
+        return begun
+
+    def _fill_executor(self) -> bool:
         """Hand over as much as the executor should have in hand; tell whether it was anything."""
         executor = self._executor
         slots = executor.slots
         batch: list[Submission] = []
         flights: list[Flight] = []
-        room = slots * executor.queue_depth - len(self._flights)
+        room = slots * executor.queue_depth - len(self._flights) + len(self._home.flights)
         while room > 0:
             command = self._take()
             if command is None:
@@ -170,19 +207,29 @@ class Dispatcher:
                     statistics.fused += len(flight.fused)
         return bool(batch)
 
+    def _may_start(self) -> bool:
+        """Tell whether anything new may begin now."""
+        tracker = self._run.tracker
+        return tracker is None or tracker.may_start()
+
     def _take(self) -> Command | None:
         """Return the next command that is to go out."""
-        tracker = self._run.tracker
-        if tracker is not None and not tracker.may_start():
+        if not self._may_start():
             return None
         command, self._left_over = self._left_over, None
         if command is not None and self._machine.is_held_back(command.node, command.child):
             # A value that it needs was lost since it was taken.
             self._machine.put_back(command.node, command.child)
             command = None
+        return self._next(self._machine.take, command)
+
+    def _next(
+        self, take: Callable[[], Command | None], command: Command | None = None
+    ) -> Command | None:
+        """Return the first command, from this one on, of a run that is not clear without it."""
         while True:
             if command is None:
-                command = self._machine.take()
+                command = take()
             if command is None:
                 return None
             item = (command.node, command.child)
@@ -254,6 +301,7 @@ class Dispatcher:
                     report.replay()
             return
         del self._flights[event.key]
+        self._home.leave(flight)
         left = [flight.items[position] for position in sorted(flight.open)]
         self._under_way.difference_update(left)
         if event.error is None:
@@ -338,14 +386,14 @@ class Dispatcher:
     def _wait_for_timer(self) -> bool:
         """Wait until something is due; tell whether anything was."""
         tracker = self._run.tracker
-        if tracker is not None and not tracker.may_start():
+        if tracker is not None and not self._may_start():
             if tracker.stops:
                 return False
             self._handle_next(None)
             return True
         seconds = self._run.due_in()
         if seconds is None:
-            return self._left_over is not None or self._machine.ready_count > 0
+            return self._left_over is not None or self._machine.has_ready
         if seconds:
             self._handle_next(seconds)
         else:
@@ -358,6 +406,7 @@ class Dispatcher:
         self._machine.cancel(reason)
         self._left_over = None
         self._executor.cancel()
+        self._home.cancel()
         deadline = time.monotonic() + GRACE_SECONDS
         while self._flights:
             seconds = deadline - time.monotonic()

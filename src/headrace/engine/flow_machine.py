@@ -79,6 +79,9 @@ class _Span:
         self.stop = stop
 
 
+_Ready = list[Node | _Span | tuple[Node, int]]
+
+
 class FlowMachine:
     """Orders one flow run.
 
@@ -92,6 +95,7 @@ class FlowMachine:
             `Node.measure` asks for it: by node and map index.
         watch: Told of every state that is entered, by node and map index; not of given ones.
         keep_cached: Whether given states that are `Cached` stand, as they are of this very run.
+        home_apart: Whether `take` leaves what runs in the runner's process to `take_home`.
 
     Attributes:
         cancelled: Why the run was cancelled; None while it is not.
@@ -105,13 +109,15 @@ class FlowMachine:
         measured: Mapping[tuple[Node, int], Measure] | None = None,
         watch: Callable[[Node, int, State], None] | None = None,
         keep_cached: bool = False,
+        home_apart: bool = False,
     ) -> None:
         self.nodes = nodes
         self.cancelled: str | None = None
         self._watch = watch
         self._keep_cached = keep_cached
         self._observe_all = observe_all
-        self._ready: list[Node | _Span | tuple[Node, int]] = []
+        self._ready: _Ready = []
+        self._ready_at_home: _Ready = []
         self._timers: list[tuple[float, int, Node, int]] = []
         self._timer_count = 0
         self._given = given or {}
@@ -123,10 +129,13 @@ class FlowMachine:
         self._settle_later: deque[Node] = deque()
         #: Runs whose values were lost and are made anew, and who waits for them.
         self._reopened = Reopened()
-        roots = [node for node in nodes.values() if node.waiting == 0]
-        self._ready.extend(reversed(roots))
-        #: How many runs are ready, or were until something overtook them.
-        self.ready_count = len(roots)
+        if home_apart:
+            for node in nodes.values():
+                node.at_home = node.task.runs_at_home
+        #: How many runs are ready for `take`, or were until something overtook them.
+        self.ready_count = 0
+        for node in reversed([node for node in nodes.values() if node.waiting == 0]):
+            self.put_back(node, NOT_A_CHILD)
         for task, state in self._given.items():
             self._begin_with(nodes[task], state)
 
@@ -154,11 +163,26 @@ class FlowMachine:
 
     def take(self) -> Command | None:
         """Return the next run to start, or None if none is ready now."""
+        return self._take(self._ready)
+
+    def take_home(self) -> Command | None:
+        """Return the next run to start in the runner's process, or None if none is ready now."""
+        return self._take(self._ready_at_home)
+
+    @property
+    def has_ready(self) -> bool:
+        """Whether there is something for `take` or `take_home`."""
+        return bool(self._ready or self._ready_at_home)
+
+    @property
+    def has_ready_at_home(self) -> bool:
+        """Whether there is something for `take_home`."""
+        return bool(self._ready_at_home)
+
+    def _take(self, ready: _Ready) -> Command | None:
         while self._settle_later:
             self._settle(self._settle_later.popleft())
-        ready = self._ready
         while ready:
-            self.ready_count -= 1
             top = ready[-1]
             if type(top) is _Span:
                 child = top.next
@@ -172,6 +196,8 @@ class FlowMachine:
                     node, child = top
                 else:
                     node, child = top, NOT_A_CHILD  # type: ignore[assignment]
+            if not node.at_home:
+                self.ready_count -= 1
             command = self._decide(node, child)
             if command is not None:
                 return command
@@ -381,8 +407,11 @@ class FlowMachine:
             self._settle(node)
             return
         if not node.by_child and not reused:
-            self._ready.append(_Span(node, width))
-            self.ready_count += width
+            if node.at_home:
+                self._ready_at_home.append(_Span(node, width))
+            else:
+                self._ready.append(_Span(node, width))
+                self.ready_count += width
         else:
             self._start_children(node, width)
         self._expand_dependents(node)
@@ -490,13 +519,20 @@ class FlowMachine:
         """
         if begin is not None:
             self._begin[node, child] = begin
-        self._ready.append(node if child < 0 else (node, child))
-        self.ready_count += 1
+        item = node if child < 0 else (node, child)
+        if node.at_home:
+            self._ready_at_home.append(item)
+        else:
+            self._ready.append(item)
+            self.ready_count += 1
 
     def cancel(self, reason: str) -> None:
         """Start nothing more. What is running ends as its executor reports it."""
         self.cancelled = reason
+        for node in self.nodes.values():
+            node.at_home = False  # clean-ups are done in this process all the same, by one thread
         self._ready.clear()
+        self._ready_at_home.clear()
         self._timers.clear()
         self._reopened.clear()
         self.ready_count = 0

@@ -139,6 +139,7 @@ class FlowRunner:
                 measured=measure_given(nodes, task_states) if task_states else None,
                 watch=None if tracker is None else tracker.changed,
                 keep_cached=tracker is not None,
+                home_apart=not executor.inline,
             )
             run = Run(
                 machine,

@@ -215,6 +215,7 @@ class Packer:
         task = item[0].task
         return (
             self._seconds > 0
+            and not item[0].at_home
             and task.timeout is None
             and isinstance(task.trigger, BuiltinTrigger)
             and item not in self.alone

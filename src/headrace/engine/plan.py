@@ -90,9 +90,11 @@ class Node:
         lengths: How many items each item of its value has, or each child's value.
         settled: Whether its dependents have been told that it is finished.
         plain: Whether running it comes down to calling its function; the runner says so.
+        at_home: Whether it runs beside the executor, in the runner's process; the machine says so.
     """
 
     __slots__ = (
+        "at_home",
         "by_child",
         "child_dependents",
         "child_waiting",
@@ -156,6 +158,7 @@ class Node:
         self.lengths: list[int | None] | None = None
         self.settled = False
         self.plain = False
+        self.at_home = False
 
     def __repr__(self) -> str:
         return f"<Node {self.slug}>"

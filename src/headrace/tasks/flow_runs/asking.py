@@ -1,4 +1,4 @@
-"""The client that library tasks ask the server by.
+"""The client that library tasks ask the server by, and where they do so.
 
 What it needs is imported late: most flows that use the task library speak to no server.
 """
@@ -7,12 +7,25 @@ from __future__ import annotations
 
 import os
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from headrace.config import config
+from headrace.core.function_task import FunctionTask
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from headrace.client import Client
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def task_at_home(fn: Callable[P, R]) -> FunctionTask[P, R]:
+    """Make a task of a function that speaks to the server: from the runner's process, always."""
+    made = FunctionTask(fn)
+    made.runs_at_home = True
+    return made
 
 
 def the_client() -> Client:

@@ -20,6 +20,8 @@ class RenameFlowRun(Task[Any]):
         **kwargs: As for `Task`.
     """
 
+    runs_at_home = True
+
     def __init__(
         self, flow_run_id: str | None = None, flow_run_name: str | None = None, **kwargs: Any
     ) -> None:
@@ -58,6 +60,8 @@ class CancelFlowRun(Task[Any]):
         flow_run_id: The flow run's id; by default that of the run that this task is part of.
         **kwargs: As for `Task`.
     """
+
+    runs_at_home = True
 
     def __init__(self, flow_run_id: str | None = None, **kwargs: Any) -> None:
         self.flow_run_id = flow_run_id

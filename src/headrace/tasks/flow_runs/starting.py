@@ -9,17 +9,16 @@ from typing import Any
 from headrace.core.attribute_defaults import defaults_from_attrs
 from headrace.core.context import context
 from headrace.core.errors import ArgumentError, TaskTypeError
-from headrace.core.function_task import task
 from headrace.core.now import now
 from headrace.core.signals import FAIL, StateSignal, signal_from_state
 from headrace.core.states import Cancelled
 from headrace.core.task import Task
 from headrace.run_configs.base import RunConfig
-from headrace.tasks.flow_runs.asking import the_client
+from headrace.tasks.flow_runs.asking import task_at_home, the_client
 from headrace.tasks.flow_runs.views import FlowRunView, FlowView
 
 
-@task
+@task_at_home
 def create_flow_run(
     flow_id: str | None = None,
     flow_name: str | None = None,
@@ -93,6 +92,8 @@ class StartFlowRun(Task[Any]):
     Raises:
         TaskTypeError: If a task is among the parameters: give it when the task is called.
     """
+
+    runs_at_home = True
 
     def __init__(
         self,

@@ -7,14 +7,13 @@ from typing import Any
 
 from headrace.core.context import context
 from headrace.core.errors import ArgumentError
-from headrace.core.function_task import task
-from headrace.tasks.flow_runs.asking import the_client
+from headrace.tasks.flow_runs.asking import task_at_home, the_client
 from headrace.tasks.flow_runs.starting import ended_like
 from headrace.tasks.flow_runs.views import FlowRunView, TaskRunView
 from headrace.tasks.flow_runs.watching import watch_flow_run
 
 
-@task
+@task_at_home
 def wait_for_flow_run(
     flow_run_id: str,
     stream_states: bool = True,
@@ -49,7 +48,7 @@ def wait_for_flow_run(
     return view
 
 
-@task
+@task_at_home
 def get_task_run_result(
     flow_run_id: str, task_slug: str, map_index: int = -1, poll_time: int = 5
 ) -> Any:
