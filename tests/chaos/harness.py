@@ -12,36 +12,27 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
-import struct
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import pytest
-from sqlalchemy import update
-
-from headrace.agents.fork_messages import SOCKET
 from headrace.client import Client
 from headrace.core.errors import ClientError
 from headrace.engine.run_directory import RunDirectory, SupervisorRecord
-from headrace.server.db import schema
 from headrace.wire.flow_runs import FlowRun
-from tests.chaos.evidence import Call, Evidence, Trouble, ask, connect, read_calls, read_tables
+from tests.chaos.evidence import Call, Evidence, Trouble, ask, read_calls, read_tables
 from tests.chaos.invariants import violations
-from tests.support.agents import RunningAgent, processes_of, running_agent
-from tests.support.postgres import PostgreSQL
-from tests.support.servers import RunningServer, headrace, running_server
+from tests.chaos.processes import command_of, fork_servers, session_of
+from tests.support.agents import RunningAgent, processes_of
+from tests.support.servers import RunningServer
 
 #: Seconds that a process owns its run without a word; its claim is twice as long.
 LEASE = 2.0
 #: Seconds after its lease after which a silent process is taken for lost.
 LOST_AFTER = 1.0
 PROJECT = "chaos"
-LABEL = "here"
-FLOWS = Path(__file__).with_name("flows_under_fire.py")
 
 #: What can be broken: what all runs share, and what a run has of its own. `run` is all of the latter.
 Shared = Literal["server", "agent", "fork server"]
@@ -182,14 +173,14 @@ class Chaos:
         if part == "agent":
             return [self.agent.pid]
         if part == "fork server":
-            return self._fork_server()
+            return fork_servers(self.agent.home)
         chosen = [run] if run is not None else list(self._runs)
         found: list[int] = []
         for each in chosen:
             for record in self._supervisors(each):
                 runner = [] if record.runner is None else [record.runner.pid]
                 if part == "run":
-                    found += _session(record.process.pid)
+                    found += session_of(record.process.pid)
                 else:
                     found += [record.process.pid] if part == "supervisor" else runner
         return found
@@ -199,17 +190,6 @@ class Chaos:
             record = RunDirectory(path.parent).read(SupervisorRecord)
             if record is not None and record.process.is_alive():
                 yield record
-
-    def _fork_server(self) -> list[int]:
-        """Ask the socket who listens at its other end."""
-        found = []
-        for path in self.agent.home.glob(f"agents/*/{SOCKET}"):
-            with socket.socket(socket.AF_UNIX) as asked, suppress(OSError):
-                asked.connect(str(path))
-                size = struct.calcsize("3i")
-                answer = asked.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
-                found.append(struct.unpack("3i", answer)[0])
-        return found
 
     def _note(self, parts: tuple[Part, ...], run: str | None, begin: float) -> None:
         now = time.time()
@@ -234,9 +214,9 @@ class Chaos:
             What is known of each run.
         """
         runs = self._wait_until_over(seconds)
-        self._wait_until_quiet()
+        found = self._wait_until_quiet()
         known = self._collect()
-        found = [each for evidence in known.values() for each in violations(evidence)]
+        found += [each for evidence in known.values() for each in violations(evidence)]
         found += [f"{run} is gone" for run in self._runs if run not in known]
         found += [
             f"{run.id} of {run.flow_name} is {run.state}: {run.message}"
@@ -266,16 +246,18 @@ class Chaos:
             assert time.monotonic() < until + 10, self.explained("the server does not answer")
             time.sleep(0.05)
 
-    def _wait_until_quiet(self) -> None:
+    def _wait_until_quiet(self) -> list[str]:
+        """Wait until no process of a run is left, and return what is to be said of those that stay."""
         until = time.monotonic() + 20
         while left := self.left_over():
-            told = [Path(f"/proc/{pid}/cmdline").read_text() for pid in left if _is_there(pid)]
-            assert time.monotonic() < until, self.explained(f"left behind: {left} {told}")
+            if time.monotonic() > until:
+                return [f"process {pid} is left behind: {command_of(pid)}" for pid in left]
             time.sleep(0.02)
+        return []
 
     def left_over(self) -> list[int]:
         """Return what processes there are, but for the server, the agent and its fork server."""
-        known = {self.server.pid, self.agent.pid, *self._fork_server()}
+        known = {self.server.pid, self.agent.pid, *fork_servers(self.agent.home)}
         return [pid for pid in processes_of(self.agent.home) if pid not in known]
 
     def _collect(self) -> dict[str, Evidence]:
@@ -312,71 +294,3 @@ class Chaos:
             for call in read_calls(self.folder / "calls")
         ]
         return "\n".join(lines)
-
-
-def _is_there(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists()
-
-
-def _session(leader: int) -> list[int]:
-    """Return all processes of a session."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if os.getsid(int(folder.name)) == leader:
-                found.append(int(folder.name))
-    return found
-
-
-@contextmanager
-def running_chaos(folder: Path, database_url: str) -> Iterator[Chaos]:
-    """Run a server with short leases, and an agent, with all flows registered."""
-    env = {"CHAOS_CALLS": str(folder / "calls")}
-    with (
-        running_server(database_url, lease=LEASE, back_off=0.1) as server,
-        running_agent(server, LABEL, env=env) as agent,
-    ):
-        headrace("project", "create", PROJECT, env=server.env)
-        headrace(
-            *("register", "--project", PROJECT, "--path", str(FLOWS), "--label", LABEL),
-            env=server.env,
-        )
-        _lose_sooner(database_url)
-        yield Chaos(server, agent, database_url, folder)
-
-
-def _lose_sooner(database_url: str) -> None:
-    """Have silent processes be taken for lost sooner than anybody may ask for."""
-    engine = connect(database_url)
-    with engine.begin() as connection:
-        connection.execute(update(schema.flows).values(lost_after=LOST_AFTER))
-    engine.dispose()
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def running(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Chaos]:
-    """One server and one agent for the tests of a file: once on SQLite, once on PostgreSQL."""
-    folder = tmp_path_factory.mktemp("chaos")
-    with ExitStack() as stack:
-        url = f"sqlite:///{folder / 'headrace.db'}"
-        if request.param == "postgresql":
-            postgresql: PostgreSQL = request.getfixturevalue("postgresql")
-            url = stack.enter_context(postgresql.database())
-        yield stack.enter_context(running_chaos(folder, url))
-
-
-@pytest.fixture
-def chaos(running: Chaos) -> Iterator[Chaos]:
-    """The same, whole again, and with nothing of an earlier test."""
-    running.forget()
-    yield running
-    # Whatever a test did, the next finds all of it at work.
-    if running.server.process_id is None:
-        running.server.start()
-    if not running.agent.is_running:
-        running.agent.start()
-    for pid in running.left_over():
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)

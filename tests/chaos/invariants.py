@@ -212,6 +212,9 @@ def _result_is_right(evidence: Evidence) -> Iterator[str]:
     results = [call.value for call in evidence.calls if call.slug == "total-1"]
     if not results or {*results} != {evidence.result}:
         yield f"it added up {results} instead of {evidence.result}"
+    there = {(row["slug"], row["map_index"]) for row in evidence.tables.task_runs}
+    for slug, index in {(call.slug, call.map_index) for call in evidence.calls} - there:
+        yield f"{slug}[{index}] was called, and the server knows nothing of it"
     for row in evidence.tables.task_runs:
         if row["state"] not in ("Success", "Mapped"):
             yield f"{row['slug']}[{row['map_index']}] is {row['state']} in a run that succeeded"

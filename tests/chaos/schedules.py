@@ -9,18 +9,22 @@ from typing import Literal, get_args
 
 from tests.chaos.harness import LEASE, LOST_AFTER, Chaos, Own, Part, Shared
 
+How = Literal["kill", "stop", "kill all"]
 #: How long something stands still, in seconds: for a moment, past its lease, until it is taken for lost.
 SPANS = (0.3, LEASE + 0.5, LEASE + LOST_AFTER + 2.0)
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that happens to a run, or to what all runs share, once a run has made so many calls."""
+    """Something that happens to a run, or to what all runs share.
+
+    It does once that run has made so many calls since the fault before, or is over.
+    """
 
     run: int
     calls: int
     parts: tuple[Part, ...]
-    how: Literal["kill", "stop", "kill all"]
+    how: How
     #: For how many seconds they stand still.
     span: float = 0.0
 
@@ -49,7 +53,7 @@ class Schedule:
         flows = tuple(chance.choices(("inline", "threads", "processes", "careful"), k=4))
         faults = []
         for _ in range(5):
-            how = chance.choices(("kill", "stop", "kill all"), (6, 2, 1))[0]
+            how: How = chance.choices(get_args(How), (6, 2, 1))[0]
             own = chance.sample(get_args(Own), chance.randint(0, 2))
             shared = chance.sample(get_args(Shared), chance.randint(0 if own else 1, 2))
             parts = (*own, *shared)
@@ -57,15 +61,16 @@ class Schedule:
                 # One thing at a time: whatever else stands still, somebody must see it.
                 parts = parts[:1]
             span = chance.choice(SPANS) if how == "stop" else 0.0
-            run, calls = chance.randrange(len(flows)), chance.randint(1, 12)
+            run, calls = chance.randrange(len(flows)), chance.randint(1, 8)
             faults.append(Fault(run, calls, parts, how, span))
         return cls(seed, flows, tuple(faults))
 
     def carry_out(self, chaos: Chaos) -> None:
         """Start the runs, break what is to be broken, and judge."""
         chaos.tell(f"schedule {self.seed}: {self.faults}")
-        runs = [chaos.start(flow, pace=0.1) for flow in self.flows]
+        runs = [chaos.start(flow, count=10, pace=0.1) for flow in self.flows]
         for fault in self.faults:
-            chaos.wait_for_calls(runs[fault.run], fault.calls)
+            made = len(chaos.calls(runs[fault.run]))
+            chaos.wait_for_calls(runs[fault.run], made + fault.calls)
             fault.befall(chaos, runs[fault.run])
         chaos.finish()

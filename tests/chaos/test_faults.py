@@ -13,8 +13,8 @@ import pytest
 
 from headrace.wire.claims import Claim
 from tests.chaos.harness import LEASE, Chaos, Own, Shared
-from tests.chaos.harness import chaos as chaos
-from tests.chaos.harness import running as running
+from tests.chaos.running import chaos as chaos
+from tests.chaos.running import running as running
 from tests.support.servers import PROGRAM
 
 EXECUTORS = ("inline", "threads", "processes")
@@ -108,9 +108,9 @@ def test_a_deployment_is_started_twice(chaos: Chaos, tmp_path: Path):
         for _ in range(2)
     ]
     said = [twin.communicate(timeout=60)[0] for twin in twins]
-    assert sorted(twin.returncode for twin in twins) == [0, 11], said
     known = chaos.finish()
     assert known[run].tables.run["attempt"] == 1
+    assert sorted(twin.returncode for twin in twins) == [0, 11], said
 
 
 def test_a_run_that_is_lost_too_often_fails_with_its_story(chaos: Chaos):

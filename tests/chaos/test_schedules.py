@@ -11,8 +11,8 @@ import os
 import pytest
 
 from tests.chaos.harness import Chaos
-from tests.chaos.harness import chaos as chaos
-from tests.chaos.harness import running as running
+from tests.chaos.running import chaos as chaos
+from tests.chaos.running import running as running
 from tests.chaos.schedules import Schedule
 
 
