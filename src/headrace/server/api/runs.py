@@ -75,6 +75,7 @@ async def exited(
     )
     if is_changed:
         parts.hub.notify(f"run:{run_id}")
+        parts.hub.notify(f"orders:{run_id}")
         parts.hub.notify("work")
 
 

@@ -31,6 +31,12 @@ def ends_attempt(event: FlowState) -> bool:
     return event.type in ENDINGS or event.type in PARKED
 
 
+def parked(batch: EventBatch) -> bool:
+    """Tell whether a process parks its run with its last event."""
+    last = batch.events[-1] if batch.events else None
+    return type(last) is FlowState and last.type in PARKED
+
+
 def outline(batch: EventBatch) -> Batch:
     """Return what the rules need to know of a batch."""
     last = batch.events[-1] if batch.events else None

@@ -136,7 +136,7 @@ class Claims:
             seconds = min(seconds, self._policy.claim.total_seconds() / 3)
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
-        topics = [f"run:{run_id}" for run_id in waiter.deploying]
+        topics = [f"orders:{run_id}" for run_id in waiter.deploying]
         self._waiting[waiter] = None
         self._metrics.waiting_agents.set(len(self._waiting))
         try:
@@ -274,6 +274,7 @@ class Claims:
             return
         for run_id in taken:
             self._hub.notify(f"run:{run_id}")
+            self._hub.notify(f"orders:{run_id}")
         if taken:
             self._hub.notify("work")
 

@@ -189,6 +189,7 @@ async def remove(parts: Parts, run_id: str) -> None:
         lambda connection: run_orders.remove(connection, run_id, policy=parts.policy, now=now())
     )
     parts.hub.notify(f"run:{run_id}")
+    parts.hub.notify(f"orders:{run_id}")
 
 
 def check_run_config(run_config: dict[str, object] | None) -> None:
@@ -232,6 +233,7 @@ def check_size(what: str, value: object, most: int = LARGEST_VALUE) -> None:
 async def _order(parts: Parts, run_id: str, write: Callable[[Connection], None]) -> FlowRun:
     await parts.database.write(write)
     parts.hub.notify(f"run:{run_id}")
+    parts.hub.notify(f"orders:{run_id}")
     # A run that goes on, or again, may be claimed.
     parts.hub.notify("work")
     return await get(parts, run_id)

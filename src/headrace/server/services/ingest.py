@@ -14,7 +14,7 @@ from headrace.core.state import State
 from headrace.server.db.ingest import Delivery, ingest
 from headrace.server.db.processes import orders_for
 from headrace.server.problems import Refusal
-from headrace.server.rules.batches import ENDINGS, PARKED, TOLD, ends_attempt
+from headrace.server.rules.batches import ENDINGS, PARKED, TOLD, ends_attempt, parked
 from headrace.server.rules.texts import LONGEST, storable, storable_or_none
 from headrace.wire.events import (
     Event,
@@ -112,8 +112,10 @@ async def take_events(parts: Parts, run_id: str, batch: EventBatch, size: int = 
             _count(parts, delivery)
             parts.hub.notify(f"run:{run_id}")
             if answer.lease == 0 and answer.refused is None:
-                # It has ended or parked: something else may be claimed, or due at another time.
-                parts.hub.notify("work")
+                parts.hub.notify(f"orders:{run_id}")
+                if parked(batch):
+                    # It is due at another time now, and may be claimed then.
+                    parts.hub.notify("work")
         return answer
     until = time.monotonic() + min(
         batch.wait,
@@ -121,7 +123,7 @@ async def take_events(parts: Parts, run_id: str, batch: EventBatch, size: int = 
         parts.settings.longest_wait.total_seconds(),
     )
     # Listening begins before the record is read, so that no order is missed in between.
-    with parts.hub.listen(f"run:{run_id}") as signal:
+    with parts.hub.listen(f"orders:{run_id}") as signal:
         answer = await parts.database.write_grouped(ingest, delivery, size)
         while not _is_order(answer) and (left := until - time.monotonic()) > 0:
             if not await signal.wait(left):
@@ -132,7 +134,7 @@ async def take_events(parts: Parts, run_id: str, batch: EventBatch, size: int = 
             answer = msgspec.structs.replace(
                 answer, refused=orders.refused, cancel=orders.cancel, pause=orders.pause
             )
-            # Each batch of the run's own events wakes this too.
+            # Orders that are for others, as for an earlier attempt, wake this too.
             await asyncio.sleep(min(_PAUSE, left) if not _is_order(answer) else 0)
     return answer
 

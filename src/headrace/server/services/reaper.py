@@ -97,6 +97,7 @@ class Reaper:
             taken = await self._take(parts, run_ids, moment)
             for run_id in taken:
                 parts.hub.notify(f"run:{run_id}")
+                parts.hub.notify(f"orders:{run_id}")
             if taken:
                 parts.hub.notify("work")
                 _log.info("%d flow runs were taken back from silent owners.", len(taken))

@@ -159,7 +159,7 @@ def test_orders_wake_who_waits_for_them(database_url: str, tmp_path: Path):
         assert not waiting.done()
         began = time.monotonic()
         await _change(app, lambda own: rules.cancel(own, "Not needed."))
-        app.parts.hub.notify("run:r1")
+        app.parts.hub.notify("orders:r1")
         answer = await waiting
         assert (answer.cancel, answer.refused) == ("Not needed.", None)
         assert time.monotonic() - began < 2
