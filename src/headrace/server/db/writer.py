@@ -225,8 +225,13 @@ class Writer:
         with self._engine.connect() as connection:
             transaction = connection.begin()
             try:
-                for unit in units:
-                    _perform_guarded(connection, unit)
+                if len(units) == len(units[0].jobs) == 1:
+                    if not _perform_single(connection, units[0]):
+                        transaction.rollback()
+                        return
+                else:
+                    for unit in units:
+                        _perform_guarded(connection, unit)
             except BaseException:
                 # A connection that is lost cannot be rolled back, and need not be.
                 if not connection.invalidated:
@@ -260,17 +265,29 @@ def _units(jobs: list[Job]) -> list[_Unit]:
     return units
 
 
+def _perform_single(connection: Connection, unit: _Unit) -> bool:
+    """Perform a job that has the transaction for itself: what it did is undone with all of it.
+
+    Returns:
+        Whether to commit.
+    """
+    try:
+        unit.perform(connection)
+    except Exception as error:  # noqa: BLE001 - whatever a job raises is its caller's
+        _check_goes_on(connection, error)
+        unit.fail(error)
+        return False
+    return True
+
+
 def _perform_guarded(connection: Connection, unit: _Unit) -> None:
     """Perform a unit within a savepoint; if a group fails, perform its items one by one."""
     savepoint = connection.begin_nested()
     try:
         unit.perform(connection)
         savepoint.commit()
-    except Exception as error:  # whatever a job raises is its caller's, not its neighbours'
-        if connection.invalidated or _is_collision(error):
-            raise
-        if _has_ended(connection):
-            raise _Spoilt from error
+    except Exception as error:  # noqa: BLE001 - whatever a job raises is its caller's, not others'
+        _check_goes_on(connection, error)
         savepoint.rollback()
         if len(unit.jobs) == 1:
             unit.fail(error)
@@ -278,6 +295,19 @@ def _perform_guarded(connection: Connection, unit: _Unit) -> None:
         for part in unit.split():
             part.forget()
             _perform_guarded(connection, part)
+
+
+def _check_goes_on(connection: Connection, error: Exception) -> None:
+    """Make sure that a transaction in which a job has failed can go on.
+
+    Raises:
+        Exception: The error itself, if the connection is lost or other transactions were in the way.
+        _Spoilt: If the database has ended the transaction.
+    """
+    if connection.invalidated or _is_collision(error):
+        raise error
+    if _has_ended(connection):
+        raise _Spoilt from error
 
 
 def _is_collision(error: Exception) -> bool:
