@@ -21,7 +21,10 @@ async def claim(
     data: JSONBody[Claim], request: Request[Any, Any, Any], parts: NamedDependency[Parts]
 ) -> Claimed:
     """Give an agent flow runs to deploy, as soon as there are any."""
-    return await parts.claims.claim(data, _gone(request))
+    claimed = await parts.claims.claim(data, _gone(request))
+    for run in claimed.runs:
+        parts.auth.expect(run.token, run.id, run.attempt)
+    return claimed
 
 
 @get("/api/agents", needs="read")

@@ -170,6 +170,16 @@ class Auth:
         found = await self._database.read(stored.every)
         return [_told(key) for key in found]
 
+    def expect(self, token: str, run_id: str, attempt: int) -> None:
+        """Take note of a run's token that was just made: its process comes at once.
+
+        Args:
+            token: The token.
+            run_id: The flow run.
+            attempt: The attempt.
+        """
+        self._remember(hash_of(token), _runner(run_id, attempt))
+
     async def finish(self) -> None:
         """Wait until it is written when keys were last used."""
         await asyncio.gather(*self._notes)
@@ -211,11 +221,14 @@ class Auth:
             raise self._unknown(
                 address, "This run token is not known here: its flow run may have been deleted."
             )
-        caller = Caller("runner", "run", found[0], found[1])
+        caller = _runner(*found)
+        self._remember(digest, caller)
+        return caller
+
+    def _remember(self, digest: str, caller: Caller) -> None:
         self._tokens[digest] = caller
         while len(self._tokens) > _MOST_TOKENS:
             self._tokens.popitem(last=False)
-        return caller
 
     async def _refresh(self, fresh: float) -> None:
         """Read the keys, unless they were read in the last `fresh` seconds."""
@@ -258,6 +271,10 @@ class Auth:
             f"runs on makes one with `headrace auth create-key --local`.",
             {"www-authenticate": "Bearer"},
         )
+
+
+def _runner(run_id: str, attempt: int) -> Caller:
+    return Caller("runner", "run", run_id, attempt)
 
 
 def _seconds(moment: datetime.datetime) -> float:
