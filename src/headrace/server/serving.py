@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import signal
 import socket
 import sys
@@ -108,6 +109,9 @@ async def _serve(
             timeout_keep_alive=_KEEP_ALIVE,
             timeout_graceful_shutdown=_GRACE,
         )
+        # What is there by now stays: the collector need not go through all of it again and again.
+        gc.collect()
+        gc.freeze()
         ready(url_of(settings.host, listener.getsockname()[1]), parts)
         await _Server(config, parts).serve(sockets=[listener])
 
