@@ -90,7 +90,7 @@ def _refused(request: Request[Any, Any, Any], error: HTTPException) -> Problem:
             message=f"{path} cannot be asked with {method}. What can is in /api/openapi.json.",
         )
     if error.status_code == 413:
-        bound = request.app.request_max_body_size
+        bound = request.route_handler.resolve_request_max_body_size()
         return Problem(
             code="too_large",
             message=f"The body of {method} {path} is larger than this server's bound of {bound} "

@@ -12,8 +12,11 @@ from headrace.server.parts import Parts
 from headrace.server.services import registration
 from headrace.wire.flows import Flow, Registered, RegisterFlow, SetOverrides, SetSchedule
 
+#: How many bytes the body of a registration may have: a graph takes 600 for each task.
+LARGEST_REGISTRATION = registration.LARGEST_GRAPH + 2 * 1024 * 1024
 
-@post("/api/flows", needs="user")
+
+@post("/api/flows", needs="user", request_max_body_size=LARGEST_REGISTRATION)
 async def register_flow(data: JSONBody[RegisterFlow], parts: NamedDependency[Parts]) -> Registered:
     """Register a flow: make a new version, unless it is the one that there is."""
     return await registration.register(parts, data)

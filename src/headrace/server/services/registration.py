@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 #: How many runs of a scheduled flow there are ahead of their time.
 AHEAD = 10
 #: How many bytes of JSON a flow's graph may be.
-LARGEST_GRAPH = 8 * 1024 * 1024
+LARGEST_GRAPH = 64 * 1024 * 1024
 #: How many notes of preflight are kept, and how many characters of each.
 _MOST_NOTES, _LONGEST_NOTE = 50, 2_000
 

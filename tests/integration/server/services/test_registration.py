@@ -10,9 +10,11 @@ import pytest
 from headrace.core import now as clock
 from headrace.schedules import CronSchedule, Schedule
 from headrace.schedules.clocks import CronClock
+from headrace.wire.claims import Exited
 from headrace.wire.flow_runs import FlowRun, FlowRunState
 from headrace.wire.flows import Flow, Registered, SetOverrides, SetSchedule
 from headrace.wire.projects import Project
+from headrace.wire.task_runs import TaskRunCounts, TaskRunPage
 from tests.support.apps import App, Refused, play, serving
 from tests.support.registered import (
     HOURLY,
@@ -139,6 +141,9 @@ def test_a_new_version_takes_over_what_nobody_has_claimed(database_url: str, tmp
             by_hand = await made(app, start_time=NOON + datetime.timedelta(hours=9))
             move(hours=1)
             (taken,) = (await claimed(app, most=1)).runs
+            # It has begun, so another attempt goes on with the code that it began with.
+            told = Exited(attempt=1, reason="killed by SIGKILL")
+            await app.post(f"/runs/{taken.id}/exited", told, type(None))
             move(hours=1)
             half_past = CronSchedule("45 * * * *")
             await registered(app, hash="h2", schedule=half_past, labels=["gpu"])
@@ -323,6 +328,32 @@ def test_labels_that_nobody_serves_are_a_warning(database_url: str, tmp_path: Pa
         config = {"type": "DockerRun"}
         (warning,) = (await registered(app, run_config=config, hash="h3")).warnings
         assert "No docker agent is online" in warning
+
+    play(scenario, database_url, tmp_path)
+
+
+def test_a_flow_of_very_many_tasks_is_registered_and_run(database_url: str, tmp_path: Path):
+    async def scenario(app: App) -> None:
+        await project(app)
+        large = request()
+        pattern = next(each for each in large.graph["tasks"] if each["slug"] == "load-1")
+        many = [{**pattern, "name": f"t{n}", "slug": f"t{n}-1"} for n in range(20_000)]
+        edge = large.graph["edges"][0]
+        edges = [
+            {
+                **edge,
+                "upstream_task": {"slug": f"t{n}-1"},
+                "downstream_task": {"slug": f"t{n + 1}-1"},
+            }
+            for n in range(19_999)
+        ]
+        large.graph.update(tasks=many, edges=edges, parameters=[], reference_tasks=[])
+        await app.post("/flows", large, Registered)
+        run = await made(app)
+        counts = await app.get(f"/flow-runs/{run.id}/task-runs/counts", TaskRunCounts)
+        assert counts.states == {"Pending": 20_000}
+        page = await app.get(f"/flow-runs/{run.id}/task-runs", TaskRunPage, limit=5)
+        assert [task.slug for task in page.items] == [f"t{n}-1" for n in (0, 1, 10, 100, 1000)]
 
     play(scenario, database_url, tmp_path)
 
