@@ -12,6 +12,7 @@ from headrace.core.states import Cancelled, Failed, Paused, Success, known_name
 from headrace.engine.checkpoints import Checkpoints, Store, store_for
 from headrace.engine.flow_runner import FlowRunner
 from headrace.engine.orders import Orders
+from headrace.engine.own_name import renameable
 from headrace.engine.recorder import Recorder
 from headrace.engine.resumption import Past, Resumption
 from headrace.engine.segments import BEGUN, NOTHING, Record
@@ -56,6 +57,7 @@ class CloudFlowRunner:
         self.flow = flow
         self.details = details
         self.orders = Orders(details.on_disconnect == "hold")
+        self._emit = emit
         self._context = _context_of(details)
         self.checkpoints: Checkpoints | None = None
         #: The type of the state in which the run has ended.
@@ -85,7 +87,7 @@ class CloudFlowRunner:
         patience = None if self.checkpoints is None else config.flows.park_after
         state: State
         try:
-            with self.orders:
+            with renameable(self.details.id, self._say), self.orders:
                 state = runner.run(
                     parameters=self.details.parameters, context=self._context, patience=patience
                 )
@@ -100,6 +102,11 @@ class CloudFlowRunner:
                 self._ended = ending.type
             self.checkpoints.flush()
         return ending
+
+    def _say(self, event: Event) -> None:
+        """Emit an event that is no state, as long as the run is this process's."""
+        if self.orders.superseded is None and not self.orders.terminated:
+            self._emit(event)
 
     def close(self) -> None:
         """Close the checkpoints, when the run's end is reported."""

@@ -9,6 +9,7 @@ from tests.support.servers import headrace, running_server
 
 FLOWS = """
 from headrace import Flow, task
+from headrace.executors import LocalDaskExecutor
 from headrace.tasks import RenameFlowRun, create_flow_run
 
 @task
@@ -17,6 +18,13 @@ def one():
 
 with Flow("child") as child:
     one()
+
+@task
+def renames():
+    return RenameFlowRun(flow_run_name="renamed by a worker").run()
+
+with Flow("elsewhere", executor=LocalDaskExecutor("processes", num_workers=1)) as elsewhere:
+    renames()
 
 with Flow("parent") as parent:
     create_flow_run(
@@ -49,6 +57,11 @@ def test_a_run_that_asks_for_more_than_itself_needs_a_key(tmp_path):
             assert "HEADRACE_API_KEY" in line
             assert user not in line
             assert agent not in line
+
+            # A worker has no channel to the runner for it, and asks the server by the token.
+            made = admin.create_flow_run("elsewhere", "etl")
+            ended = admin.wait_for_flow_run(made.id, timeout=60)
+            assert (ended.state, ended.name) == ("Success", "renamed by a worker")
 
             keyed = admin.create_flow_run(
                 "parent",

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import unicodedata
 from collections.abc import Iterable
 
+from headrace.core.names import LONGEST_NAME, objection_to
 from headrace.server.problems import Refusal
 
-#: How many characters a name may have.
-LONGEST_NAME = 200
 #: How many labels a run, or a flow, may have.
 MOST_LABELS = 50
 
@@ -25,14 +23,9 @@ def check_name(what: str, name: str, longest: int = LONGEST_NAME) -> str:
     Raises:
         Refusal: If it cannot be used; 422.
     """
-    if not name or name != name.strip():
-        raise _wrong(what, name, "must not be empty, nor begin or end with spaces")
-    if len(name) > longest:
-        raise _wrong(what, name, f"may have {longest} characters, and has {len(name)}")
-    for character in name:
-        # Cc, Cf, Cs, Co, Cn: control and format characters, surrogates and what is not assigned.
-        if unicodedata.category(character).startswith("C") or character in "\u2028\u2029":
-            raise _wrong(what, name, f"must not hold the character U+{ord(character):04X}")
+    objection = objection_to(name, longest)
+    if objection is not None:
+        raise _wrong(what, name, objection)
     return name
 
 

@@ -7,12 +7,15 @@ from typing import Any
 from headrace.core.attribute_defaults import defaults_from_attrs
 from headrace.core.context import context
 from headrace.core.errors import ArgumentError
+from headrace.core.names import objection_to
 from headrace.core.task import Task
 from headrace.tasks.flow_runs.asking import client_of_this_run, the_client
 
 
 class RenameFlowRun(Task[Any]):
     """Gives a flow run another name.
+
+    The tracked run that it is part of gets it by its events, so the server may be away just now.
 
     Args:
         flow_run_id: The flow run's id; by default that of the run that this task is part of.
@@ -41,13 +44,24 @@ class RenameFlowRun(Task[Any]):
             True.
 
         Raises:
-            ArgumentError: If there is no name, or no flow run.
+            ArgumentError: If there is no name, or none that can be used, or no flow run.
             ClientError: If the server cannot do it.
         """
         if not flow_run_name:
             raise ArgumentError(f"The task {self.name!r} has no flow_run_name: say the new name.")
+        if (objection := objection_to(flow_run_name)) is not None:
+            raise ArgumentError(
+                f"The task {self.name!r} has a flow_run_name that cannot be used: it {objection}: "
+                f"{flow_run_name:.60}."
+            )
         run_id = _this_one(flow_run_id, self.name)
         is_mine = run_id == context.get("flow_run_id")
+        if is_mine:
+            from headrace.engine.own_name import rename_own_run
+
+            if rename_own_run(run_id, flow_run_name):
+                return True
+        # One's own function that calls this may be on a worker.
         client = client_of_this_run() if is_mine else the_client()
         client.rename_flow_run(run_id, flow_run_name)
         return True
