@@ -13,6 +13,7 @@ import click
 from headrace.cli.exit_codes import INTERRUPTED, NOTHING_RAN
 from headrace.cli.failures import UserCodeFailed
 from headrace.cli.groups import LazyGroup
+from headrace.cli.printable import printable
 from headrace.core.errors import HeadraceError
 
 #: The module of each command, which is imported when the command is asked for.
@@ -130,7 +131,7 @@ def _complain(message: str, ctx: click.Context | None = None) -> None:
     sys.stdout.flush()
     hint = f" See: {ctx.command_path} --help" if ctx is not None else ""
     click.secho("Error: ", fg="red", bold=True, nl=False, err=True)
-    click.echo(f"{message}{hint}", err=True)
+    click.echo(f"{printable(message)}{hint}", err=True)
 
 
 def _show_warning(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from headrace.cli.output import print_fields
+from headrace.cli.printable import printable, printable_line
 from headrace.cli.wording import moment, style_of, took
 
 if TYPE_CHECKING:
@@ -25,15 +26,17 @@ _TURNS = {
 def print_flow_run(run: FlowRun, counts: TaskRunCounts) -> None:
     """Print a flow run: its state, why it is where it is, and all that is known of it."""
     state = click.style(run.state, fg=style_of(run.state), bold=True)
-    click.echo(f"{click.style(run.name, bold=True)}  {state}  since {moment(run.state_since)}")
+    click.echo(
+        f"{click.style(printable_line(run.name), bold=True)}  {state}  since {moment(run.state_since)}"
+    )
     # What it waits for often begins with what its state says.
     if run.message and not (run.waiting and run.waiting.reason.startswith(run.message)):
-        click.echo(f"  {run.message}")
+        click.echo(f"  {printable(run.message)}")
     if run.waiting is not None:
         for line in waiting_lines(run.waiting):
             click.echo(f"  {line}")
     for note in run.notes:
-        click.echo(f"  {click.style('Note:', fg='yellow')} {note}")
+        click.echo(f"  {click.style('Note:', fg='yellow')} {printable(note)}")
     click.echo()
     where = f"{run.host}, process {run.pid}" if run.host and run.pid else run.host
     print_fields(
@@ -64,11 +67,13 @@ def waiting_lines(waiting: Waiting) -> list[str]:
     """Return why something waits, whose turn it is, and what to do about it."""
     turn = _TURNS.get(waiting.whose_turn, waiting.whose_turn)
     lines = [
-        f"{click.style('Waiting:', fg='yellow', bold=True)} {waiting.reason}",
+        f"{click.style('Waiting:', fg='yellow', bold=True)} {printable(waiting.reason)}",
         f"{click.style('Whose turn:', bold=True)} {turn}",
     ]
     if waiting.remedy:
-        lines.append(f"{click.style('What to do:', fg='green', bold=True)} {waiting.remedy}")
+        lines.append(
+            f"{click.style('What to do:', fg='green', bold=True)} {printable(waiting.remedy)}"
+        )
     return lines
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from headrace.cli.printable import printable, printable_line
 from headrace.cli.task_names import name_of
 
 if TYPE_CHECKING:
@@ -25,5 +26,5 @@ def line_of(line: Log) -> str:
         about = name_of(line.slug, line.map_index)
     head = f"{click.style(f'{line.at.astimezone():%H:%M:%S}', dim=True)} {level} "
     stale = click.style("(of an attempt that had lost the run) ", dim=True) * line.is_stale
-    name = f"{click.style(about, bold=True)}: " if about else ""
-    return f"{head}{stale}{name}{line.message.rstrip()}"
+    name = f"{click.style(printable_line(about), bold=True)}: " if about else ""
+    return f"{head}{stale}{name}{printable(line.message.rstrip())}"

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from headrace.cli.printable import printable, printable_json, printable_line
 from headrace.cli.wording import style_of
 
 json_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
@@ -19,14 +20,14 @@ def print_json(value: Any) -> None:
     """Print messages, or plain data, as JSON."""
     import msgspec
 
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
+    click.echo(printable_json(msgspec.json.format(msgspec.json.encode(value).decode(), indent=2)))
 
 
 def print_json_line(value: Any) -> None:
     """Print plain data as one line of JSON, at once."""
     import msgspec
 
-    click.echo(msgspec.json.encode(value))
+    click.echo(printable_json(msgspec.json.encode(value).decode()))
     sys.stdout.flush()
 
 
@@ -35,7 +36,7 @@ def said_done(sentence: str, value: Any, as_json: bool) -> None:
     if as_json:
         print_json(value)
     else:
-        click.echo(sentence)
+        click.echo(printable(sentence))
 
 
 def print_table(
@@ -101,5 +102,5 @@ def _shown(value: Any) -> str:
 
         value = msgspec.json.encode(value).decode()
     text = "" if value is None else str(value)
-    # A terminal's control characters in a name, or a line's end in a message, would break the table.
-    return "".join(c if c.isprintable() else " " for c in text)
+    # A line's end in a message would break the table.
+    return printable_line(text)

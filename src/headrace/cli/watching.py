@@ -17,6 +17,7 @@ from headrace.cli.exit_codes import FAILED, INTERRUPTED, SUCCESS, UNFINISHED
 from headrace.cli.flow_run_page import counted, waiting_lines
 from headrace.cli.log_text import line_of
 from headrace.cli.output import print_json_line
+from headrace.cli.printable import printable
 from headrace.cli.wording import style_of, took
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ class _Lines(_Show):
         time = click.style(f"{entry.at.astimezone():%H:%M:%S}", dim=True)
         state = click.style(f"{entry.state:<10}", fg=style_of(entry.state), bold=True)
         stale = " (of an attempt that had lost the run)" * entry.is_stale
-        click.echo(f"{time} {state} {entry.message}{stale}")
+        click.echo(f"{time} {state} {printable(entry.message)}{stale}")
 
     def waiting(self, waiting: Waiting) -> None:
         for line in waiting_lines(waiting):
@@ -179,7 +180,7 @@ class _Lines(_Show):
         reason = f": {run.message}" if run.state != "Success" and run.message else ""
         click.echo(
             f"Flow run {run.name!r} of {run.flow_name!r} {verdict}"
-            f"{f' after {after}' * bool(after)}{reason}"
+            f"{f' after {after}' * bool(after)}{printable(reason)}"
         )
         if counts:
             click.echo(f"  {counts}")

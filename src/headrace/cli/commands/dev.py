@@ -14,6 +14,7 @@ from typing import IO, Any, Self
 import click
 
 from headrace.cli.exit_codes import FAILED, SUCCESS
+from headrace.cli.printable import printable
 
 #: How many seconds a server may take to start.
 _START_SECONDS = 60.0
@@ -131,7 +132,7 @@ class _Parts:
             for line in stream:
                 if line.startswith(_SERVES):
                     self._serves.set()
-                click.echo(f"{click.style(f'{name:>6}', fg='cyan')} {line.rstrip()}")
+                click.echo(f"{click.style(f'{name:>6}', fg='cyan')} {printable(line.rstrip())}")
 
     def wait(self) -> int:
         """Wait for Ctrl-C; or until a part ends by itself, which it should not."""

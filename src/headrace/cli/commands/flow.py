@@ -9,6 +9,7 @@ import click
 
 from headrace.cli.output import json_option, print_fields, print_json, print_table, said_done
 from headrace.cli.parameters import parse_parameters
+from headrace.cli.printable import printable
 from headrace.cli.remote import agreed, find_flow_version, project_option, the_client, yes_option
 from headrace.cli.wording import moment
 
@@ -94,7 +95,7 @@ def show(flow: str, project: str | None, as_json: bool) -> None:
         ]
     )
     for note in found.notes:
-        click.echo(f"{click.style('Note:', fg='yellow')} {note}")
+        click.echo(f"{click.style('Note:', fg='yellow')} {printable(note)}")
     if found.parameters:
         click.echo()
         print_table(

@@ -8,6 +8,7 @@ import click
 
 from headrace.cli.flow_run_page import waiting_lines
 from headrace.cli.output import json_option, print_fields, print_json, print_table
+from headrace.cli.printable import printable, printable_line
 from headrace.cli.remote import find_flow_run, the_client
 from headrace.cli.state_names import parse_states, task_run_states
 from headrace.cli.task_names import name_of, parse_task_run
@@ -84,9 +85,9 @@ def show(run: str, task_run: str, as_json: bool) -> None:
         return
     state = click.style(found.state, fg=style_of(found.state), bold=True)
     since = f"  since {moment(found.state_since)}" if found.state_since else ""
-    click.echo(f"{click.style(found.name, bold=True)}  {state}{since}")
+    click.echo(f"{click.style(printable_line(found.name), bold=True)}  {state}{since}")
     if found.message:
-        click.echo(f"  {found.message}")
+        click.echo(f"  {printable(found.message)}")
     if found.waiting is not None:
         for line in waiting_lines(found.waiting):
             click.echo(f"  {line}")
