@@ -135,11 +135,11 @@ class Auth:
         if authorization is None:
             if not await self.is_on():
                 return ANONYMOUS
-            raise self._unknown(address, "This server asks for an API key, and there is none.")
+            raise _unauthorized("This server asks for an API key, and there is none.")
         kind, _, secret = authorization.partition(" ")
         secret = secret.strip()
         if kind.lower() != "bearer" or not secret:
-            raise self._unknown(address, "The Authorization header is not 'Bearer <key>'.")
+            raise _unauthorized("The Authorization header is not 'Bearer <key>'.")
         if secret.startswith(TOKEN_PREFIX):
             return await self._caller_of_token(secret, address)
         return await self._caller_of_key(secret, address)
@@ -250,7 +250,7 @@ class Auth:
             _log.warning("When a key was last used was not noted: %s", error)
 
     def _unknown(self, address: str, what: str) -> Refusal:
-        """Return the refusal of a stranger, who learns nothing more after too many failures.
+        """Return the refusal of a wrong secret; nothing more is learnt after too many of them.
 
         Whoever does have a key is never asked how often others behind its address have failed.
         """
@@ -264,17 +264,21 @@ class Auth:
                 {"retry-after": str(wait)},
             )
         self._limit.fail(address)
-        return Refusal(
-            401,
-            "not_authorized",
-            f"{what} Set HEADRACE_API_KEY to a key of this server; who has the machine that it "
-            f"runs on makes one with `headrace auth create-key --local`.",
-            {"www-authenticate": "Bearer"},
-        )
+        return _unauthorized(what)
 
 
 def _runner(run_id: str, attempt: int) -> Caller:
     return Caller("runner", "run", run_id, attempt)
+
+
+def _unauthorized(what: str) -> Refusal:
+    return Refusal(
+        401,
+        "not_authorized",
+        f"{what} Set HEADRACE_API_KEY to a key of this server; who has the machine that it "
+        f"runs on makes one with `headrace auth create-key --local`.",
+        {"www-authenticate": "Bearer"},
+    )
 
 
 def _seconds(moment: datetime.datetime) -> float:

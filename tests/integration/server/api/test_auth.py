@@ -271,6 +271,8 @@ def test_too_many_wrong_keys_are_held_down_and_right_ones_are_not(tmp_path: Path
         assert int(wrong[-1].headers["retry-after"]) > 0
         assert "Too many wrong keys" in wrong[-1].json()["message"]
         assert (await asked(app, "hrt_wrong")).status_code == 429
+        # Who shows nothing guesses nothing.
+        assert [(await asked(app, None)).status_code for _ in range(3)] == [401] * 3
         assert (await asked(app, new.secret)).status_code == 200
 
     play(scenario, f"sqlite:///{tmp_path / 'headrace.db'}", tmp_path, most_failures=5)
