@@ -10,11 +10,10 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-import msgspec
-
 from headrace.core.errors import ClientError, Conflict, NotFound, Refused
-from headrace.engine.backlog import Backlog, split
-from headrace.wire.events import Event, EventAnswer, FlowState, LogLine, Renamed, TaskState
+from headrace.engine.backlog import Backlog
+from headrace.engine.refusals import Refusals
+from headrace.wire.events import EventAnswer
 
 log = logging.getLogger("headrace.supervisor")
 
@@ -27,11 +26,6 @@ _LONGEST_PAUSE = 5.0
 HELD = 10.0
 #: How many seconds after the start orders are asked for.
 _FIRST_WORD = 0.3
-#: How long a message may be that the server has refused with its event.
-_SHORT = 4000
-
-_encoder = msgspec.json.Encoder()
-_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 
 class Reports(Protocol):
@@ -72,7 +66,7 @@ class Delivery:
         self._ended: str | None = None
         self._has_orders = False
         self._away_since: float | None = None
-        self._replaced = 0  # the number of the event that was last replaced
+        self._refusals = Refusals(backlog)
         self._threads = [
             threading.Thread(target=self._send, name="events", daemon=True),
             threading.Thread(target=self._listen, name="orders", daemon=True),
@@ -168,22 +162,16 @@ class Delivery:
         return 0.0 if answer.stored >= first + count - 1 else _FIRST_PAUSE
 
     def _refused(self, error: ClientError, pause: float) -> float:
-        """Find the one event that the server does not take, and send another in its place.
+        """Have something else sent in the place of what is refused.
 
         Returns:
             For how many seconds to pause.
         """
-        first, count, array = self._backlog.batch()
-        if count > 1:
-            self._backlog.isolate_first()
-            return 0.0
-        if self._replaced == first:
-            return self._failed(error, pause)  # it takes nothing at all
-        log.error("The server does not take an event: %s", error)
-        self._replaced = first
-        (event,) = split(array)
-        self._backlog.replace_first(_encoder.encode(_acceptable(bytes(event), error)))
-        return 0.0
+        try:
+            again = self._refusals.heed(error)
+        except OSError as disk:
+            return self._failed(disk, pause)
+        return 0.0 if again else self._failed(error, pause)
 
     # -- the thread that listens ----------------------------------------------------------------
 
@@ -201,6 +189,11 @@ class Delivery:
             except Exception as error:  # noqa: BLE001 - nobody would renew the lease any more
                 pause = self._failed(error, pause)
             else:
+                if answer.refused == "finished" and len(self._backlog):
+                    # By the last of the events that are on their way, as a rule: the other thread,
+                    # which may not have seen its answer yet, is told so, or what else has ended it.
+                    pause = _FIRST_PAUSE
+                    continue
                 self._answered(asked_at, answer)
                 pause = self._held / 2 if self._has_orders else 0.0
                 # One second at least, if the server does not hold anything back.
@@ -242,26 +235,3 @@ class Delivery:
         with self._changed:
             self._ended = self._ended or why
             self._changed.notify_all()
-
-
-def _acceptable(event: bytes, error: ClientError) -> Event:
-    """Return what says the same as an event that was refused, as far as it can be sent."""
-    try:
-        read = _decoder.decode(event)
-    except msgspec.DecodeError:
-        return _about(event, error)
-    message = getattr(read, "message", None)
-    if isinstance(read, Renamed) or not message or len(message) <= _SHORT:
-        return _about(event, error, getattr(read, "at", None))
-    assert isinstance(read, TaskState | FlowState | LogLine)
-    read.message = f"{message[:_SHORT]} … (cut: the server did not take it: {error})"
-    return read
-
-
-def _about(event: bytes, error: ClientError, at: float | None = None) -> LogLine:
-    shown = event[:_SHORT].decode(errors="replace")
-    return LogLine(
-        at=time.time() if at is None else at,
-        level=40,
-        message=f"The server did not take an event ({error}): {shown}",
-    )

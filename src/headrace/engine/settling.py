@@ -5,9 +5,10 @@ from __future__ import annotations
 import signal
 import time
 
-from headrace.core.errors import NotFound
+from headrace.core.errors import Conflict, NotFound, Refused
 from headrace.engine.backlog import Backlog
 from headrace.engine.process_identity import boot_id
+from headrace.engine.refusals import Refusals
 from headrace.engine.run_directory import (
     ExitRecord,
     Reaped,
@@ -82,10 +83,17 @@ def _deliver(directory: RunDirectory, reports: RunReports) -> None:
     if not directory.spool.exists():
         return
     backlog = Backlog(Spool(directory.spool))
+    refusals = Refusals(backlog)
     try:
         while len(backlog):
             first, count, array = backlog.batch()
-            answer = reports.events(first, array)
+            try:
+                answer = reports.events(first, array)
+            except (Refused, Conflict) as error:
+                # What is wrong with it stays wrong: nobody could ever deliver the rest.
+                if not refusals.heed(error):
+                    raise
+                continue
             if answer.refused is not None:
                 # It belongs to another process: what was sent is kept in the run's history.
                 backlog.stored(first + count - 1)
