@@ -82,17 +82,20 @@ class Backlog:
         """The number of the oldest event that is here, or of the next one to come."""
         return self._first
 
-    def put(self, array: bytes, count: int) -> None:
+    def put(self, array: bytes, count: int, *, ends: bool = False) -> None:
         """Add events.
 
         Args:
             array: A JSON array of them.
             count: How many they are.
+            ends: Whether the last one ends the run, so that nothing may follow it.
         """
         if not count:
             return
         with self._lock:
-            if count > MOST_EVENTS or (len(array) > MOST_BYTES and count > 1):
+            if ends:
+                self._put_end(_raw_events.decode(array))
+            elif count > MOST_EVENTS or (len(array) > MOST_BYTES and count > 1):
                 self._put_each(_raw_events.decode(array))
             else:
                 self._put(array.strip()[1:-1], count)
@@ -193,6 +196,13 @@ class Backlog:
         self._entries.extendleft(reversed(entries))
         self._first -= len(entries)
         self._kept += sum(entry.size for entry in entries)
+
+    def _put_end(self, events: list[msgspec.Raw]) -> None:
+        if len(events) > 1:
+            self._put_each(events[:-1])
+        # What was left out is said while there is still somebody who listens.
+        self._note_omitted(even_in_want=True)
+        self._put(_joined(events[-1:]), 1)
 
     def _put_each(self, events: list[msgspec.Raw]) -> None:
         start = size = 0

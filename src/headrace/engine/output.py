@@ -44,12 +44,14 @@ class Output:
         self._freed = 0
         self._begun = b""
         self.omitted = 0
+        self._said = 0
 
     def follow(self, final: bool = False) -> None:
         """Pass on what is new.
 
         Args:
-            final: Whether nothing more will come, so that the last line is whole as it is.
+            final: Whether nothing more is to come, so that the last line is whole as it is, and it
+                is time to say how many lines were omitted. What comes all the same is a new line.
         """
         while data := os.pread(self.fd, _CHUNK, self._at):
             self._at += len(data)
@@ -60,10 +62,16 @@ class Output:
         if self.omitted and self._at - self._freed > _HOLE:
             _free(self.fd, self._freed, self._at - self._freed)
             self._freed = self._at
-        if final and self.omitted:
+        if final:
+            self._say_omitted()
+
+    def _say_omitted(self) -> None:
+        """Say how many lines were not passed on, if any were since this was last said."""
+        omitted, self._said = self.omitted - self._said, self.omitted
+        if omitted:
             self._emit(
                 self._line(
-                    f"{self.omitted} lines omitted: the run wrote more than {self._bound} bytes to "
+                    f"{omitted} lines omitted: the run wrote more than {self._bound} bytes to "
                     f"{self._name}. The bound is the setting runs.output_limit.",
                     30,
                 )

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from headrace.config.logging import get_logger
 from headrace.core.errors import ClientError, NotAuthorized, NotFound
 from headrace.engine.backlog import Backlog
-from headrace.engine.channel import Orders
+from headrace.engine.channel import Orders, final_state
 from headrace.engine.delivery import Delivery
 from headrace.engine.output import Output
 from headrace.engine.patience import Patience
@@ -200,9 +200,10 @@ class _Supervision:
 
     def _take_events(self, outputs: list[Output], count: int, array: bytes) -> None:
         # What was printed before comes before: after the end of the run nothing counts.
+        ends = final_state(array) is not None
         for output in outputs:
-            output.follow()
-        self._backlog.put(array, count)
+            output.follow(final=ends)
+        self._backlog.put(array, count, ends=ends)
         self._delivery.wake()
 
     def _put(self, line: LogLine) -> None:
@@ -232,6 +233,9 @@ class _Supervision:
         if self._delivery.ended is not None:
             # It is not this process's run any more: what it still has to say is history.
             self._delivery.hand_in()
+            if runner.final is not None and self._delivery.ended == "finished":
+                # What the run's processes have printed after its end is all that was left.
+                return self._end(Ending.FINISHED, "finished", how_ended, code, reported=True)
             return self._end(
                 Ending.SUPERSEDED, "superseded", self._delivery.ended, code, reported=True
             )

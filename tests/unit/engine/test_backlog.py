@@ -10,12 +10,16 @@ from hypothesis import strategies as st
 
 from headrace.engine.backlog import MOST_BYTES, MOST_EVENTS, Backlog
 from headrace.engine.spool import Spool
-from headrace.wire.events import LogLine, TaskState
+from headrace.wire.events import FlowState, LogLine, TaskState
 
 
 def _events(*numbers, size=0):
     lines = [LogLine(at=1.0, message=str(number) + "x" * size) for number in numbers]
     return msgspec.json.encode(lines), len(lines)
+
+
+def _raw(*events):
+    return [msgspec.Raw(msgspec.json.encode(event)) for event in events]
 
 
 def _numbers(array):
@@ -111,6 +115,24 @@ def test_without_room_log_lines_are_left_out_and_counted_and_states_are_kept(tmp
     omitted = sum(int(line.split()[0]) for line in lines if "omitted" in line)
     assert omitted == 100 - lines.count("x" * 100)
     assert omitted > 50
+
+
+def test_what_was_left_out_is_said_before_the_end_after_which_nothing_may_come(tmp_path):
+    spool = FullSpool(tmp_path / "spool")
+    spool.full = True
+    backlog = Backlog(spool, memory=2_000)
+    for _ in range(50):
+        backlog.put(*_events(1, size=100))
+    last = [*_raw(LogLine(at=1.0, message="y" * 100)), *_raw(FlowState(at=1.0, type="Success"))]
+    backlog.put(msgspec.json.encode(last), 2, ends=True)
+    found = []
+    while len(backlog):
+        first, count, array = backlog.batch()
+        found += json.loads(array)
+        backlog.stored(first + count - 1)
+    assert [event["event"] for event in found[-2:]] == ["log", "flow"]
+    kept = sum("omitted" not in event["message"] for event in found[:-2])
+    assert found[-2]["message"].startswith(f"{51 - kept} log lines omitted")
 
 
 def test_an_event_can_be_sent_alone_and_replaced(tmp_path):

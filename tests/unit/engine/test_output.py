@@ -55,6 +55,18 @@ def test_beyond_the_bound_lines_are_counted(tmp_path, bound):
         assert last.startswith(f"{5 - len(lines)} lines omitted: the run wrote more than {bound} ")
 
 
+def test_each_omitted_line_is_counted_once_however_often_it_ends(tmp_path):
+    lines = []
+    output = Output(tmp_path / "stdout", "stdout", 20, 3, lines.append)
+    for piece in (b"ab\ncdef\ngh", b"ij\n"):
+        os.write(output.fd, piece)
+        output.follow(final=True)
+    output.follow(final=True)
+    output.close()
+    found = [line.message.partition(":")[0] for line in lines]
+    assert found == ["ab", "2 lines omitted", "1 lines omitted"]
+
+
 def test_what_nobody_will_read_takes_no_room(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_HOLE", 1 << 20)
     lines = []
