@@ -101,6 +101,16 @@ _FLOWS = """
         raise ValueError("too long " * (length // 9))
 
 
+    @task
+    def odd(count, until, who):
+        mark(f"{{who}}-odd")
+        while until and not Path(until).exists():
+            time.sleep(0.02)
+        for line in range(count):
+            # A level that no table holds.
+            context.logger.log(2**40 if line % 7 == 3 else 20, "odd line %d", line)
+
+
     kept = LocalResult(dir={results!r})
     who = Parameter("who", default="x")
 
@@ -115,6 +125,9 @@ _FLOWS = """
 
     with Flow("flooding") as flooding:
         flood(Parameter("lines"), Parameter("longest"), Parameter("binary"))
+
+    with Flow("strange") as strange:
+        odd(Parameter("count", default=30), Parameter("until", default=""), who)
 
     with Flow("failing") as failing:
         fails(Parameter("length"))
@@ -174,12 +187,12 @@ class LinedPlace(QuickPlace):
 
     @contextmanager
     def agent_with(self, folder: Path, label: str, **env: str) -> Iterator[RunningAgent]:
-        """Run an agent that has a home of its own, and speaks over the network if there is one."""
+        """Run an agent for one run at a time with a home of its own, over the network."""
         home = folder / f"home-{label}"
-        home.mkdir()
+        home.mkdir(exist_ok=True)
         url = self.server.url if self.network is None else self.network.url
         env = {"HEADRACE_HOME": str(home), "HEADRACE_API_URL": url, **env}
-        with running_agent(self.server, label, env=env) as agent:
+        with running_agent(self.server, label, options=["--limit", "1"], env=env) as agent:
             yield agent
 
     def engine(self) -> Engine:
