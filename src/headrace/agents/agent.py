@@ -233,7 +233,10 @@ class Agent:
         with self._changed:
             for key, deployment in list(self._runs.items()):
                 if key[0] == run_id and deployment is None:
-                    self._log.info("Flow run %s was cancelled before it was deployed.", run_id)
+                    self._log.info(
+                        "Flow run %s is not to be deployed: it was cancelled, paused, or is over.",
+                        run_id,
+                    )
                     waiting = [each for each in self._due if each[2].id != run_id]
                     if len(waiting) < len(self._due):
                         heapq.heapify(waiting)

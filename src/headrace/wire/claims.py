@@ -134,7 +134,6 @@ class RunDetails(Answer):
         flow_version: Its version.
         project_name: The project's name.
         storage: The storage, as its `serialize` describes it, pinned to a commit where it has one.
-        run_config: The run config.
         parameters: Values of parameters, by name.
         context: More context keys.
         labels: The run's labels.
@@ -153,7 +152,6 @@ class RunDetails(Answer):
     flow_version: int
     project_name: str
     storage: dict[str, Any] | None = None
-    run_config: dict[str, Any] | None = None
     parameters: dict[str, Any] = {}
     context: dict[str, Any] = {}
     labels: list[str] = []

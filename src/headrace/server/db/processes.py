@@ -144,7 +144,6 @@ def _details(connection: Connection, record: Record) -> RunDetails:
             flows.c.name.label("flow_name"),
             flows.c.version.label("flow_version"),
             flows.c.storage,
-            flows.c.run_config.label("flow_run_config"),
             projects.c.name.label("project_name"),
         )
         .join(flows, flows.c.id == flow_runs.c.flow_id)
@@ -160,7 +159,6 @@ def _details(connection: Connection, record: Record) -> RunDetails:
         flow_version=row.flow_version,
         project_name=row.project_name,
         storage=from_json(row.storage),
-        run_config=from_json(row.run_config) or from_json(row.flow_run_config),
         parameters=from_json(row.parameters),
         context=from_json(row.context),
         labels=from_json(row.labels),

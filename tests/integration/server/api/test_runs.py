@@ -73,7 +73,6 @@ def test_a_process_begins_reports_and_ends(database_url: str, tmp_path: Path):
             labels='["gpu"]',
             scheduled_start_time=1_700_000_000.0,
             resumed='[["load-1", -1]]',
-            run_config='{"type": "LocalRun"}',
         )
         asked = Activate(attempt=1, nonce="n1", host="node7", pid=4711)
         activated = await app.post("/runs/r1/activate", asked, Activated)
@@ -87,7 +86,6 @@ def test_a_process_begins_reports_and_ends(database_url: str, tmp_path: Path):
             {"team": "ops"},
             ["gpu"],
         )
-        assert run.run_config == {"type": "LocalRun"}
         assert run.resumed == [("load-1", -1)]
         assert run.scheduled_start_time is not None
         assert run.scheduled_start_time.timestamp() == 1_700_000_000.0
