@@ -16,6 +16,7 @@ from headrace.engine.own_name import renameable
 from headrace.engine.recorder import Recorder
 from headrace.engine.resumption import Past, Resumption
 from headrace.engine.segments import BEGUN, NOTHING, Record
+from headrace.engine.turns import told_here
 from headrace.wire.events import FlowState
 
 if TYPE_CHECKING:
@@ -87,7 +88,11 @@ class CloudFlowRunner:
         patience = None if self.checkpoints is None else config.flows.park_after
         state: State
         try:
-            with renameable(self.details.id, self._say), self.orders:
+            with (
+                renameable(self.details.id, self._say),
+                told_here(self.details.id, recorder.turned),
+                self.orders,
+            ):
                 state = runner.run(
                     parameters=self.details.parameters, context=self._context, patience=patience
                 )
@@ -183,9 +188,8 @@ class CloudFlowRunner:
             )
             return
         count = len(resumption.taken)
-        logger.info(
-            "This is attempt %d: %d task runs are taken over, not run again.", attempt, count
-        )
+        taken = "1 task run is" if count == 1 else f"{count} task runs are"
+        logger.info("This is attempt %d: %s taken over, not run again.", attempt, taken)
         values = sum(record.form == NOTHING for _, record in past.runs.values())
         if values:
             logger.info("%d that had ended are run again, as their values were not kept.", values)

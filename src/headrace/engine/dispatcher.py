@@ -26,6 +26,7 @@ from headrace.engine.losses import Losses
 from headrace.engine.packing import Flight, Item, Packer
 from headrace.engine.portable import run_portable, unpack
 from headrace.engine.statistics import Statistics
+from headrace.engine.turns import Turn
 from headrace.executors.base import Event, Report, Resized, Submission
 
 if TYPE_CHECKING:
@@ -297,6 +298,9 @@ class Dispatcher:
                     self._report(flight, report)
                 elif isinstance(report, Started):
                     self._show(flight, report)
+                elif isinstance(report, Turn):
+                    if self._run.tracker is not None:
+                        self._run.tracker.turned(report)
                 else:
                     report.replay()
             return

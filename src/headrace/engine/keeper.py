@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from headrace.config.logging import get_logger
@@ -11,6 +12,7 @@ from headrace.engine.pickling import pickled
 from headrace.engine.resumption import is_made_anew
 from headrace.engine.segments import BESIDE, NOTHING, STATE, STORED, VALUE, Record
 from headrace.engine.state_pickling import pickled_state
+from headrace.engine.turns import KEPT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from headrace.engine.plan import Node
     from headrace.engine.resumption import Resumption
     from headrace.engine.run import Run
+    from headrace.engine.turns import Turn
     from headrace.engine.worker_checkpoints import Place
     from headrace.executors.base import Executor
     from headrace.wire.events import TaskState
@@ -50,6 +53,7 @@ class Keeper:
         self._forgotten: set[Node] = set()
         #: Hashes of the inputs of what hangs on them.
         self._hashes: dict[Item, str | None] = {}
+        self._turns_flushed = time.monotonic()
 
     def resume(self, resumption: Resumption) -> None:
         """Go on with what earlier attempts have left."""
@@ -149,6 +153,17 @@ class Keeper:
                 event.place,
             )
         )
+
+    def keep_turn(self, turn: Turn) -> None:
+        """Add the checkpoint of where a loop stands. May be called from any thread."""
+        self._checkpoints.add(
+            Record(turn.slug, turn.child, "Retrying", STATE, 0, turn.data, at=turn.at)
+        )
+        # No event speaks of it that would have it written. Short loops wait for one, though.
+        now = time.monotonic()
+        if now - self._turns_flushed >= KEPT_SECONDS:
+            self._turns_flushed = now
+            self._checkpoints.flush()
 
     def _is_recorded(self, node: Node, child: int, state: State, event: TaskState) -> bool:
         """Tell whether an earlier attempt has recorded just this, and its record still holds."""

@@ -11,7 +11,7 @@ import pickle
 import time
 import traceback
 from collections import deque
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +89,8 @@ def run_portable(
             outlet.more = sender.more
             if chunk.scope.running_with_backend:
                 chunk.under_way = -1, 0.0  # somebody asks
-        _, kept = run_chunk(chunk, held, keeps, stopped, sender.report)
+        with _turns_told(chunk, outlet):
+            _, kept = run_chunk(chunk, held, keeps, stopped, sender.report)
         sender.end()
     if lines is not None:
         # Without an outlet the lines come first, as they were written before what is reported.
@@ -99,6 +100,15 @@ def run_portable(
                 out(part)
             reports = []
     return reports, kept
+
+
+def _turns_told(chunk: Chunk, outlet: Outlet | None) -> AbstractContextManager[None]:
+    """Have the turns of loops told in a block, if there is a way, and anybody keeps them."""
+    if outlet is None or not (chunk.scope.running_with_backend and chunk.scope.checkpointing):
+        return nullcontext()
+    from headrace.engine.turns import told_by_chunk
+
+    return told_by_chunk(lambda turn: outlet(pickle.dumps(turn)))
 
 
 class _Sender:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from headrace.engine.resumption import Resumption
     from headrace.engine.run import Run
     from headrace.engine.segments import Record
+    from headrace.engine.turns import Turn
     from headrace.engine.worker_checkpoints import Place as CheckpointPlace
     from headrace.executors.base import Executor
     from headrace.wire.events import Event
@@ -152,6 +153,11 @@ class Recorder:
     def reported(self, node: Node, outcome: Outcome) -> None:
         """Take note of what a worker says of a run, before `changed` is told of its state."""
         self._outcome = outcome
+
+    def turned(self, turn: Turn) -> None:
+        """Take note of where a loop stands. May be called from any thread."""
+        if self._keeper is not None and not self.is_lost and not self._orders.terminated:
+            self._keeper.keep_turn(turn)
 
     def show(self, item: Item, since: float, place: Place | None = None) -> None:
         """Take note that a run is under way on a worker, and has been for a while."""

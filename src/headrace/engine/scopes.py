@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.core.context import TaskRunContext
 from headrace.core.states import Pending, Resume, Retrying
+from headrace.engine.turns import note_turn
 
 if TYPE_CHECKING:
     from headrace.core.context import Scope
@@ -48,4 +49,5 @@ def next_turn(looped: Looped, scope: TaskRunContext) -> tuple[State, TaskRunCont
         task_loop_result=looped.result,
         task_run_name=scope.task_run_name,
     )
+    note_turn(turn)
     return Pending(f"Looping task (on loop index {looped.loop_count})"), turn

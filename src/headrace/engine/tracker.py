@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from headrace.engine.chunk import Outcome
     from headrace.engine.plan import Node
     from headrace.engine.run import Run
+    from headrace.engine.turns import Turn
     from headrace.engine.worker_checkpoints import Place as CheckpointPlace
     from headrace.executors.base import Executor
 
@@ -58,6 +59,9 @@ class Tracker(Protocol):
 
     def reported(self, node: Node, outcome: Outcome) -> None:
         """Take note of what a worker says of a run, before `changed` is told of its state."""
+
+    def turned(self, turn: Turn) -> None:
+        """Take note of where a loop stands."""
 
     def show(self, item: tuple[Node, int], since: float, place: Place | None = None) -> None:
         """Take note that a run is under way on a worker, and has been for a while."""
