@@ -48,7 +48,7 @@ def encode(
         body: The body: JSON, unless `headers` say otherwise.
         headers: More headers.
     """
-    lines = [f"{method} {path} HTTP/1.1", "host: load", f"content-length: {len(body)}"]
+    lines = [f"{method} {path} HTTP/1.1", "host: 127.0.0.1", f"content-length: {len(body)}"]
     all_headers = {"content-type": "application/json"} if body else {}
     lines += [f"{name}: {value}" for name, value in (all_headers | dict(headers or {})).items()]
     return "\r\n".join(lines).encode() + _END + body
