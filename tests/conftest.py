@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 # Fixtures of the tests that need a server's database.
 from tests.support.databases import database_url as database_url
 from tests.support.databases import postgresql_server as postgresql_server
+from tests.support.databases import shared_database_url as shared_database_url
 
 CI = os.environ.get("CI", "").lower() == "true"
 

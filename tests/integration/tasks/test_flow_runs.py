@@ -67,10 +67,10 @@ with Flow("named") as named:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server(shared_database_url, tmp_path_factory):
     folder = tmp_path_factory.mktemp("flows")
     (folder / "flows.py").write_text(CHILD)
-    with running_server() as server, Client(server.url, "") as client:
+    with running_server(shared_database_url) as server, Client(server.url, "") as client:
         client.create_project("etl")
         headrace("register", "-p", str(folder / "flows.py"), "--project", "etl", env=server.env)
         labels = client.flows("etl", "child")[0].labels
