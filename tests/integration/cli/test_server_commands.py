@@ -30,8 +30,8 @@ with Flow("yearly") as other:
 
 
 @pytest.fixture(scope="module")
-def server():
-    with running_server() as server:
+def server(shared_database_url):
+    with running_server(shared_database_url) as server:
         with Client(server.url, "") as client:
             client.create_project("etl", "Nightly loads")
             for each in (flow, other):
