@@ -18,6 +18,9 @@ from headrace.wire.base import Problem
 
 _log = logging.getLogger("headrace.server")
 
+#: What Litestar says when a client is gone before all of its request is there.
+_CUT_OFF = "client disconnected prematurely"
+
 
 def answer(status: int, problem: Problem, headers: dict[str, str] | None = None) -> Response[bytes]:
     """Make a response of a problem."""
@@ -50,6 +53,12 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
     if isinstance(error, HTTPException) and error.status_code < 500:
         headers = {"allow": _methods(request)} if error.status_code == 405 else None
         return answer(error.status_code, _refused(request, error), headers)
+    if isinstance(error, HTTPException) and error.detail == _CUT_OFF:
+        # Whoever asked was killed, or its network was: no fault of the server's, and nobody listens.
+        _log.debug("%s %s was cut off.", request.method, request.url.path)
+        return answer(
+            400, Problem(code="cut_off", message="The request was cut off in its middle.")
+        )
     _log.error("%s %s failed.", request.method, request.url.path, exc_info=error)
     problem = Problem(
         code="internal",

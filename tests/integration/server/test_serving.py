@@ -279,3 +279,15 @@ def test_a_free_port_is_taken_on_request():
 def test_loopback_is_what_only_this_machine_reaches(host: str, only_here: bool):
     assert is_loopback(host) is only_here
     assert ServerSettings(host=host, home=Path()).is_loopback is only_here
+
+
+def test_a_client_that_is_gone_in_the_middle_of_a_request_is_no_fault_of_the_server(tmp_path: Path):
+    with running_server(home=tmp_path) as server:
+        for path in ("/api/runs/some-run/events", "/api/claims", "/api/flow-runs"):
+            head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+            with socket.create_connection(("127.0.0.1", server.port)) as asked:
+                asked.sendall(f"{head}content-length: 1000\r\nheadrace-wire: 1\r\n\r\n[".encode())
+                time.sleep(0.1)
+        server.stop()
+        assert "Traceback" not in server.log
+        assert "failed" not in server.log
