@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from headrace.config import config
+from headrace.config.private import make_private
 from headrace.core.errors import FlowError, SerializationError
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def save_flow(flow: Graph, fpath: str | os.PathLike[str] | None = None) -> str:
     path = _path_of_name(flow.name) if fpath is None else os.path.abspath(os.fspath(fpath))
     data = flow_to_bytes_pickle(flow)
     if fpath is None:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
+        make_private(os.path.dirname(path))
     write_whole(path, data)
     return path
 

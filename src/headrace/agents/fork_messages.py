@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from headrace.engine.process_identity import ProcessIdentity
 #: The name of the socket in the agent's directory.
 SOCKET = "fork-server.sock"
 LOG = "fork-server.log"
+#: A process id, a user's and a group's, as Linux tells them of a socket's other end.
+_CREDENTIALS = struct.Struct("iII")
 
 
 class Hello(msgspec.Struct, tag="hello", frozen=True, kw_only=True):
@@ -118,11 +121,20 @@ def short_path(folder: Path, name: str, fd: int) -> str:
     return path if len(os.fsencode(path)) < 100 else f"/proc/self/fd/{fd}/{name}"
 
 
+def is_own(sock: socket.socket) -> bool:
+    """Tell whether the process at the other end of a socket is this user's."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return True  # the folder's permissions have to do
+    found = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    _, user, _ = _CREDENTIALS.unpack(found)
+    return bool(user == os.geteuid())
+
+
 def connect(folder: Path) -> socket.socket:
     """Connect to the fork server of an agent's directory.
 
     Raises:
-        OSError: If there is none.
+        OSError: If there is none, or it is another user's: it would be given the tokens of runs.
     """
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -130,6 +142,8 @@ def connect(folder: Path) -> socket.socket:
         try:
             sock.settimeout(10.0)
             sock.connect(short_path(folder, SOCKET, fd))
+            if not is_own(sock):
+                raise PermissionError(f"what listens at {folder / SOCKET} is another user's")
         except OSError:
             sock.close()
             raise

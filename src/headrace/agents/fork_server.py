@@ -33,6 +33,7 @@ from headrace.agents.fork_messages import (
     Retire,
     Start,
     Started,
+    is_own,
     line,
     short_path,
 )
@@ -126,6 +127,9 @@ class ForkServer:
         try:
             client, _ = self._listener.accept()
         except OSError:
+            return
+        if not is_own(client):
+            client.close()
             return
         # Messages are short: a client that does not take them is not worth waiting for.
         client.settimeout(2.0)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import uuid
 from pathlib import Path
 
 import msgspec
+
+from headrace.config.private import make_private
 
 
 class _Kept(msgspec.Struct):
@@ -27,7 +30,7 @@ class AgentDirectory:
         id: The agent's id.
 
     Raises:
-        OSError: If it cannot be made.
+        OSError: If it cannot be made, or somebody else could change what is in it.
     """
 
     def __init__(self, home: str, name: str) -> None:
@@ -36,7 +39,8 @@ class AgentDirectory:
         while True:
             suffix = "" if number == 1 else f"~{number}"
             self.path = Path(home).absolute() / "agents" / f"{folder}{suffix}"
-            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private(self.path)
+            _check(self.path)
             self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -60,3 +64,14 @@ class AgentDirectory:
             temporary.write_bytes(msgspec.json.encode(_Kept(found)))
             os.replace(temporary, file)
             return found
+
+
+def _check(folder: Path) -> None:
+    """See to it that only this user can put something into a folder, such as a socket of their own."""
+    found = folder.stat()
+    if found.st_uid not in (os.geteuid(), 0):
+        raise PermissionError(
+            errno.EPERM, "It belongs to another user, who could take runs over", str(folder)
+        )
+    if found.st_mode & 0o077:
+        folder.chmod(0o700)

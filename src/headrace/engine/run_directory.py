@@ -24,6 +24,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
+from headrace.config.private import make_private
 from headrace.core.errors import ConfigError
 from headrace.engine.process_identity import ProcessIdentity
 
@@ -152,7 +153,8 @@ class RunDirectory:
         # An id comes from a server: it names one folder, whatever it holds.
         folder = "".join(sign if sign.isalnum() or sign in "-_" else "_" for sign in flow_run_id)
         path = Path(home).absolute() / "runs" / folder / f"{attempt}-{secrets.token_hex(4)}"
-        path.mkdir(parents=True, mode=0o700)
+        make_private(path.parent)
+        path.mkdir(mode=0o700)
         return cls(path)
 
     @property

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from headrace.config.private import make_private
 from headrace.config.settings import config
 from headrace.core.errors import LocationError, ResultError, ResultNotFound
 from headrace.results.stored import StoredResult
@@ -41,7 +42,10 @@ class LocalResult(StoredResult):
         if validate_dir:
             directory = os.path.abspath(os.path.expanduser(directory))
             try:
-                os.makedirs(directory, exist_ok=True)
+                if dir is None:
+                    make_private(directory)
+                else:
+                    os.makedirs(directory, exist_ok=True)
             except OSError as error:
                 _fail(directory, "made a directory for results", error)
         self.dir = directory

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from headrace.config import config
+from headrace.config.private import make_private
 from headrace.core.errors import FlowError, StorageError
 from headrace.storage.base import Storage
 
@@ -213,7 +214,10 @@ def _missing(flow_name: str, location: str) -> str:
 
 def _make(directory: str) -> None:
     try:
-        os.makedirs(directory, exist_ok=True)
+        if directory.startswith(os.path.join(os.path.abspath(config.home_dir), "")):
+            make_private(directory)  # a flow's code, and what it holds, is nobody else's business
+        else:
+            os.makedirs(directory, exist_ok=True)
     except OSError as error:
         raise StorageError(
             f"The directory {directory} for flows cannot be made: {error.strerror}."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import chain
@@ -10,6 +12,8 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool
+
+from headrace.config.private import make_private
 
 #: For how many milliseconds a connection waits for another process that writes.
 BUSY_TIMEOUT = 10_000
@@ -28,7 +32,7 @@ def default_url(home: Path) -> URL:
     """
     directory = home / "server"
     # Parameters of flow runs are nobody else's business.
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(directory)
     return URL.create("sqlite", database=str(directory / "headrace.db"))
 
 
@@ -51,6 +55,10 @@ def make_engine(url: URL, *, connections: int, writes: bool) -> Engine:
         connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT / 1000},
     )
     begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
+    if url.database not in (None, "", ":memory:"):
+        # Made here, as SQLite would let everybody read it; its other files take after it.
+        with contextlib.suppress(OSError):  # which it says better itself
+            os.close(os.open(str(url.database), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:
