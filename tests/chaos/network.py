@@ -140,14 +140,18 @@ class Line(Proxy):
     Attributes:
         asked_as: What requests say instead, unless it is None.
         answered_as: What answers say instead.
+        beginnings_only: Whether this is so only where a run's process asks to begin.
     """
 
     asked_as: str | None = None
     answered_as: str | None = None
+    beginnings_only = False
 
     def forward(
         self, method: str, path: str, headers: dict[str, str], body: bytes
     ) -> tuple[int, list[tuple[str, str]], bytes]:
+        if self.beginnings_only and not path.endswith("/activate"):
+            return super().forward(method, path, headers, body)
         if self.asked_as is not None:
             headers = {k: v for k, v in headers.items() if k.lower() != "headrace-wire"}
             headers["headrace-wire"] = self.asked_as
@@ -201,13 +205,13 @@ class LinedPlace(QuickPlace):
         return make_engine(url, connections=1, writes=False)
 
     def lease_until(self, run: str) -> float:
-        """Return until when a run's process owns it, in seconds since 1970."""
+        """Return until when a run's process owns it, in seconds since 1970; 0 if none does."""
         engine = self.engine()
         try:
             with engine.connect() as connection:
                 found = select(flow_runs.c.lease_until).where(flow_runs.c.id == run)
-                until: float = connection.execute(found).scalar_one()
-                return until
+                until: float | None = connection.execute(found).scalar_one()
+                return until or 0.0
         finally:
             engine.dispose()
 

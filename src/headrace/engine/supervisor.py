@@ -20,7 +20,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from headrace.config.logging import get_logger
-from headrace.core.errors import ClientError, NotAuthorized, NotFound
+from headrace.core.errors import ClientError, NotAuthorized, NotFound, ServerUnreachable
 from headrace.engine.backlog import Backlog
 from headrace.engine.channel import Orders, final_state
 from headrace.engine.delivery import Delivery
@@ -101,6 +101,8 @@ class _Supervision:
         self._lock = threading.Lock()
         self._news, self._bell = socket.socketpair()
         self._stopped_by: str | None = None
+        #: What a server that was reached has said to the last try to begin.
+        self._unheard: str | None = None
 
     def carry(self) -> int:
         with self._signals():
@@ -109,7 +111,10 @@ class _Supervision:
             if activated is None:
                 if self._stopped_by is not None:
                     return self._end(Ending.STOPPED, "stopped", self._stopped_by)
-                reason = f"the server was not reached for {self._patience.activation:g} s"
+                tried = f"for {self._patience.activation:g} s"
+                reason = f"the server was not reached {tried}"
+                if self._unheard is not None:
+                    reason = f"the server did not let it begin {tried}: {self._unheard}"
                 return self._end(Ending.UNREACHABLE, "unreachable", reason)
             if activated.run is None:
                 reason = activated.refused or "the server has not said what to run"
@@ -131,6 +136,8 @@ class _Supervision:
             except (NotAuthorized, NotFound) as error:
                 return asked_at, Activated(refused=str(error))
             except ClientError as error:
+                is_away = isinstance(error, ServerUnreachable)
+                self._unheard = None if is_away else str(error)
                 left = until - time.monotonic()
                 if left <= 0 or self._stopped_by is not None:
                     self._log.error("Nothing was run: %s", error)
