@@ -31,10 +31,10 @@ with Flow("steps") as flow:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server(shared_database_url, tmp_path_factory):
     file = tmp_path_factory.mktemp("flows") / "steps.py"
     file.write_text(FLOW)
-    with running_server() as server, running_agent(server):
+    with running_server(shared_database_url) as server, running_agent(server):
         headrace("project", "create", "etl", env=server.env)
         headrace("register", "-p", str(file), "--project", "etl", env=server.env)
         yield server

@@ -119,11 +119,11 @@ class Scene:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+def whole(shared_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("agents")
     file = folder / "looks.py"
     file.write_text(textwrap.dedent(_FLOW))
-    with running_server() as server:
+    with running_server(shared_database_url) as server:
         with Client(server.url) as client:
             headrace(
                 *("register", "--project", "p", "--create-project", "--path", str(file)),
