@@ -18,6 +18,7 @@ import uvicorn
 from headrace.core.errors import ServerError
 from headrace.server.application import create_app, open_parts
 from headrace.server.parts import Parts
+from headrace.server.request_bounds import BoundedRequests
 from headrace.server.settings import ServerSettings
 
 #: For how many seconds requests may be finished once the server is asked to end.
@@ -28,6 +29,8 @@ _KEEP_ALIVE = 75
 _SWITCH = 0.001
 #: How many connections may wait to be accepted: hundreds of agents may come back at once.
 _BACKLOG = 2048
+#: How many connections and files there may be at once, if the machine lets there be as many.
+_DESCRIPTORS = 65_536
 
 
 def serve(settings: ServerSettings, ready: Callable[[str, Parts], None]) -> None:
@@ -43,6 +46,7 @@ def serve(settings: ServerSettings, ready: Callable[[str, Parts], None]) -> None
     """
     # The writer's thread is not to keep the event loop waiting while it puts statements together.
     sys.setswitchinterval(_SWITCH)
+    _allow_connections()
     with (
         bind(settings.host, settings.port) as listener,
         asyncio.Runner(loop_factory=_loop_factory()) as runner,
@@ -85,6 +89,18 @@ def url_of(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def _allow_connections() -> None:
+    """Let the process have as many connections as it may: each agent that waits holds one."""
+    try:
+        import resource
+    except ImportError:
+        return  # there is no such bound
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if most == resource.RLIM_INFINITY else min(most, _DESCRIPTORS)
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+
+
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     try:
         # Faster than asyncio's own loop; not there on every platform.
@@ -103,6 +119,7 @@ async def _serve(
             log_config=None,
             access_log=False,
             lifespan="off",
+            http=BoundedRequests,
             ws="none",
             server_header=False,
             backlog=_BACKLOG,
