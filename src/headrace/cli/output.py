@@ -11,6 +11,11 @@ import click
 from headrace.cli.printable import printable, printable_json, printable_line
 from headrace.cli.wording import style_of
 
+#: How much of an id is shown where there is no room for all of it.
+_SHORT_ID = 8
+#: What stands between two columns of a table on a terminal.
+_GAP = 3
+
 json_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON, for programs."
 )
@@ -44,6 +49,7 @@ def print_table(
     rows: Iterable[Sequence[Any]],
     nothing: str,
     styled: str | None = "state",
+    shortened: str | None = None,
 ) -> None:
     """Print a table; aligned plain text where nobody looks.
 
@@ -52,6 +58,8 @@ def print_table(
         rows: The cells of each row, as text.
         nothing: What is said, to people only, if there are no rows.
         styled: The title of the column with states, which has their colours.
+        shortened: The title of a column of ids, whose beginnings do where the table is too wide
+            for the terminal.
     """
     cells = [[_shown(cell) for cell in row] for row in rows]
     if not cells:
@@ -59,7 +67,7 @@ def print_table(
         click.echo(nothing, err=True)
         return
     if sys.stdout.isatty():
-        _print_rich(titles, cells, styled)
+        _print_rich(titles, cells, styled, shortened)
         return
     lines = [[title.upper() for title in titles], *cells]
     widths = [max(len(line[column]) for line in lines) for column in range(len(titles))]
@@ -77,15 +85,23 @@ def print_fields(fields: Iterable[tuple[str, Any]]) -> None:
         click.echo(f"{click.style(name.ljust(width), dim=True)}  {text}")
 
 
-def _print_rich(titles: Sequence[str], cells: list[list[str]], styled: str | None) -> None:
+def _print_rich(
+    titles: Sequence[str], cells: list[list[str]], styled: str | None, shortened: str | None
+) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    console = Console()
+    widths = [max(map(len, column)) + _GAP for column in zip(titles, *cells, strict=True)]
+    if shortened is not None and sum(widths) > console.width:
+        column = titles.index(shortened)
+        for line in cells:
+            line[column] = line[column][:_SHORT_ID]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for title in titles:
-        table.add_column(title, overflow="fold")
+        table.add_column(title, overflow="fold", no_wrap=title in (styled, shortened))
     for line in cells:
         table.add_row(
             *(
@@ -93,7 +109,7 @@ def _print_rich(titles: Sequence[str], cells: list[list[str]], styled: str | Non
                 for title, cell in zip(titles, line, strict=True)
             )
         )
-    Console().print(table)
+    console.print(table)
 
 
 def _shown(value: Any) -> str:

@@ -10,7 +10,7 @@ from headrace.client.bodies import values
 from headrace.client.patience import PATIENCE, patiently
 from headrace.client.resource import Resource, path
 from headrace.client.run_config import described
-from headrace.core.errors import NotInTime
+from headrace.core.errors import ArgumentError, NotInTime
 from headrace.wire.flow_runs import (
     CreatedFlowRun,
     CreateFlowRun,
@@ -70,7 +70,14 @@ class FlowRuns(Resource):
             NotFound: If there is no such project or flow.
             Refused: If the parameters do not fit the flow, or names and ids contradict each other.
             NotJsonError: If a parameter is no JSON.
+            ArgumentError: If the labels are one string.
         """
+        given: object = labels
+        if isinstance(given, str):
+            raise ArgumentError(
+                f"The labels of a flow run are a list of strings, not {given!r}: write "
+                f"labels=[{given!r}]."
+            )
         body = CreateFlowRun(
             flow_id=flow_id,
             flow_name=flow_name,

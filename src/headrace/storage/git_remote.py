@@ -105,7 +105,8 @@ class GitRemote:
 
         try:
             self._client.fetch(self._path, repo, lambda *_, **__: [wanted], depth=depth)
-        except (GitProtocolError, InvalidWants):
+        except (GitProtocolError, InvalidWants, KeyError):
+            # The last is what a repository on this machine says of a commit that it does not have.
             # Some hosts give away only what a branch or tag is at; then there is all or nothing.
             if depth is None and wanted in repo.object_store:
                 raise

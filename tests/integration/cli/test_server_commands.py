@@ -344,3 +344,13 @@ def test_a_terminal_gets_a_table(call, monkeypatch):
     out = call("project", "list")[1]
     assert "etl" in out
     assert "─" in out
+
+
+def test_a_narrow_terminal_shows_ids_in_one_piece(call, made, monkeypatch):
+    run = made("--run-name", "narrow", "--at", "9h")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    for columns, shown in (("200", run["id"]), ("60", run["id"][:8])):
+        monkeypatch.setenv("COLUMNS", columns)
+        out = call("flow-run", "list", "--flow", "nightly")[1]
+        assert re.search(rf"\b{shown} *$", out, re.MULTILINE), out
+    call("flow-run", "delete", "narrow", "--yes")

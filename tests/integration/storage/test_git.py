@@ -345,6 +345,10 @@ def test_a_repository_in_a_folder(tmp_path, n, closing):
         storage.add_flow(Flow("nightly"))
         storage.get_flow("nightly")
         assert git(storage._checkouts[0], "rev-parse", "HEAD") == first
+        gone = closing(Git("flows/nightly.py", **arguments, commit="0123456789" * 4))
+        gone.add_flow(Flow("nightly"))
+        with pytest.raises(RepositoryError, match="no commit 01234"):
+            gone.get_flow("nightly")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from headrace.client import Client
 from headrace.config import set_temporary_config
-from headrace.core.errors import NotFound, NotInTime, NotJsonError, ServerUnreachable
+from headrace.core.errors import ArgumentError, NotFound, NotInTime, NotJsonError, ServerUnreachable
 from headrace.run_configs import LocalRun
 from headrace.wire.claims import Claim
 from headrace.wire.events import EventBatch, RawEventBatch
@@ -74,6 +74,8 @@ def test_a_flow_run_is_made_of_what_is_given():
             client.create_flow_run("etl", "p", parameters={"n": {1}})
         with pytest.raises(NotJsonError):
             client.create_flow_run("etl", "p", context={"n": {1}})
+        with pytest.raises(ArgumentError, match=r"labels=\['gpu'\]"):
+            client.create_flow_run("etl", "p", labels="gpu")
     (asked,) = server.asked
     assert json.loads(asked.body) == {
         "flow_name": "etl",

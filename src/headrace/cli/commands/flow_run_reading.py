@@ -53,6 +53,7 @@ def list_flow_runs(
             )
             for run in runs
         ],
+        shortened="id",
         nothing="There are no such flow runs. Start one with: "
         "headrace run --project NAME --name FLOW",
     )

@@ -361,9 +361,16 @@ def _lose(own: Ownership, why: str, now: Time) -> Ownership:
         # Its agent lets go of it, as it was told to: nothing began, so nothing is recovered.
         return _put_back(own, own.start_time, own.pausing)
     if own.recoveries >= own.policy.max_recoveries:
-        return _finish(own, "Failed", f"{story} It had been recovered {own.recoveries} times.")
+        return _finish(own, "Failed", f"{story} {_no_more(own.recoveries)}")
     start_time = now + own.policy.back_off * own.recoveries**2
     return replace(_put_back(own, start_time, story), recoveries=own.recoveries + 1)
+
+
+def _no_more(recoveries: int) -> str:
+    """Say why no other attempt follows one that was lost."""
+    if recoveries == 0:
+        return "It is not to be recovered (max_recoveries=0)."
+    return f"It had been recovered {'once' if recoveries == 1 else f'{recoveries} times'}."
 
 
 def server_started(own: Ownership, now: Time) -> Ownership:
