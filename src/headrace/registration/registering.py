@@ -50,8 +50,9 @@ def register(
         no_url: Whether to leave out the flow's address when saying that it is registered.
         idempotency_key: Taken in the place of the flow's hash to tell whether it has changed.
         force: Whether a new version is made though nothing has changed.
-        preflight: Whether what would fail in deployment is looked for, as far as that takes no
-            longer than registering does; the flow is not loaded back for it.
+        preflight: Whether what would fail in deployment is looked for. A new version is loaded back
+            from its storage for that, in a fresh process; that this fails is a warning, as its
+            agents may be given import paths that this machine does not have.
         **storage_arguments: Arguments of the default storage, for a flow that has none.
 
     Returns:
@@ -84,6 +85,9 @@ def register(
         message.force = force
         message.notes = [str(finding) for finding in found]
         registered = speaking.register_flow(message)
+        if preflight and registered.is_new:
+            # It takes a process of its own, which flows that have not changed are spared.
+            registered = _with_loading(flow, registered)
     finally:
         if speaking is not client:
             speaking.close()
@@ -150,6 +154,16 @@ def _findings(flow: Flow, labels: Iterable[str] | None) -> list[Finding]:
             + "\nMend that, or register it all the same with preflight=False (--no-preflight)."
         )
     return found
+
+
+def _with_loading(flow: Flow, registered: Registered) -> Registered:
+    """Return the same with a warning, if the flow cannot be loaded back from its storage."""
+    from msgspec.structs import replace
+
+    from headrace.registration.preflight import check_loading
+
+    warnings = [str(finding) for finding in check_loading(flow)]
+    return replace(registered, warnings=[*registered.warnings, *warnings])
 
 
 def _say(flow: Flow, project_name: str, registered: Registered, api_url: str | None) -> None:

@@ -179,6 +179,38 @@ def test_a_commit_is_pinned(small_client, tmp_path, monkeypatch):
         assert small_client.get_flow(changed.id).storage["commit"] == second
 
 
+def test_what_cannot_be_loaded_back_is_said(small_client, tmp_path, caplog):
+    file = tmp_path / "nightly.py"
+    file.write_text(LOADED.format(module="json"))
+    with Flow("nightly", storage=Local(path=str(file), stored_as_script=True)) as flow:
+        task(lambda: None, name="f")()
+
+    def once(**options):
+        caplog.clear()
+        registered = register(flow, "etl", client=small_client, **options)
+        said = [line.getMessage() for line in caplog.records]
+        return registered, [line for line in said if "loaded back" in line]
+
+    assert once()[1] == []
+    file.write_text(LOADED.format(module="nowhere_to_be_found"))
+    registered, said = once()
+    assert registered.is_new
+    assert "No module named 'nowhere_to_be_found'" in said[0]
+    assert "--import-path" in said[0]
+    assert registered.warnings[-1:] == said
+    assert once()[1] == []  # nothing has changed, so it was said already
+    assert once(force=True, preflight=False)[1] == []
+
+
+LOADED = """
+import {module}
+from headrace import Flow, task
+@task
+def f(): pass
+with Flow("nightly") as flow: f()
+"""
+
+
 def test_what_cannot_be_registered_leaves_nothing(client, tmp_path, database_url):
     @task
     def load(day):

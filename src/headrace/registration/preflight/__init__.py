@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from headrace.client import Client
     from headrace.flow import Flow
 
+__all__ = ["check_loading", "preflight"]
+
 
 def preflight(
     flow: Flow,
