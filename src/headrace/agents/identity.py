@@ -12,6 +12,9 @@ import msgspec
 
 from headrace.config.private import make_private
 
+#: How many characters of its name an agent's directory is called by.
+_LONGEST = 60
+
 
 class _Kept(msgspec.Struct):
     id: str
@@ -34,7 +37,11 @@ class AgentDirectory:
     """
 
     def __init__(self, home: str, name: str) -> None:
-        folder = "".join(sign if sign.isalnum() or sign in "-_." else "_" for sign in name)
+        # Short enough for a file's name in any script.
+        signs = (sign if sign.isalnum() or sign in "-_." else "_" for sign in name[:_LONGEST])
+        folder = "".join(signs)
+        if not folder.strip("."):
+            folder = "_"  # and not this directory, or the one above it
         number = 1
         while True:
             suffix = "" if number == 1 else f"~{number}"

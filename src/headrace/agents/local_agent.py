@@ -13,6 +13,8 @@ from headrace.agents.identity import AgentDirectory
 from headrace.agents.local import LocalLauncher
 from headrace.client.client import Client
 from headrace.config import config
+from headrace.core.errors import ConfigError
+from headrace.core.names import objection_to
 
 
 class LocalAgent:
@@ -30,7 +32,8 @@ class LocalAgent:
         api_key: The key to identify with; by default `config.api_key`.
 
     Raises:
-        ConfigError: If the address is none.
+        ConfigError: If the address is none, or if its name or a label is none that people could
+            read and write.
         OSError: If its directory, below `config.home_dir`, cannot be made.
     """
 
@@ -45,9 +48,13 @@ class LocalAgent:
         api_url: str | None = None,
         api_key: str | None = None,
     ) -> None:
+        labels = list(labels or ())
+        for what, given in (("An agent's name", name), *(("A label", each) for each in labels)):
+            if (objection := objection_to(given)) is not None:
+                raise ConfigError(f"{what} {objection}.")
         own = {socket.gethostname()} if hostname_label else set()
         self.name = name
-        self.labels = sorted({*(labels or ()), *own})
+        self.labels = sorted({*labels, *own})
         client = Client(api_url, api_key, retries=False)
         self._directory = AgentDirectory(config.home_dir, name)
         launcher = LocalLauncher(

@@ -126,3 +126,10 @@ def test_a_link_in_the_sockets_place_is_replaced_and_not_followed(tmp_path: Path
     finally:
         server._stop_listening()
     assert socket.AF_UNIX and not (folder / SOCKET).exists()
+
+
+@pytest.mark.parametrize("name", [".", "..", "a/b", "\N{CJK UNIFIED IDEOGRAPH-65E5}" * 200])
+def test_any_name_has_a_folder_among_those_of_agents(tmp_path, name):
+    directory = AgentDirectory(str(tmp_path), name)
+    directory.close()
+    assert directory.path.resolve().parent == tmp_path.resolve() / "agents"

@@ -328,3 +328,20 @@ def test_a_file_that_is_no_database_is_one_line(headrace, write):
     code, out, err = headrace("server", "start", "--port", "0", "--database-url", url)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "notes.db cannot be used: file is not a database" in err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--name", ""), "An agent's name must not be empty"),
+        (("--name", "x" * 201), "An agent's name may have 200 characters"),
+        (("--label", ""), "A label must not be empty"),
+        (("--label", "a\nb"), "A label must not hold the character U+000A"),
+        (("--import-path", "nowhere"), "Directory 'nowhere' does not exist"),
+    ],
+)
+def test_what_an_agent_may_not_be_told(headrace, tmp_path, options, said):
+    with set_temporary_config({"home_dir": str(tmp_path)}):
+        code, out, err = headrace("agent", "local", "start", *options)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert said in err

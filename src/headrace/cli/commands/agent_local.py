@@ -43,7 +43,7 @@ Examples:
     "--import-path",
     "import_paths",
     multiple=True,
-    type=click.Path(file_okay=False),
+    type=click.Path(exists=True, file_okay=False),
     help="A folder in which its runs look for modules first.",
 )
 @click.option(
