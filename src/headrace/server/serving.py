@@ -17,6 +17,7 @@ import uvicorn
 
 from headrace.core.errors import ServerError
 from headrace.server.application import create_app, open_parts
+from headrace.server.joined_writes import JoiningProtocol
 from headrace.server.parts import Parts
 from headrace.server.request_bounds import BoundedRequests
 from headrace.server.settings import ServerSettings
@@ -119,7 +120,7 @@ async def _serve(
             log_config=None,
             access_log=False,
             lifespan="off",
-            http=BoundedRequests,
+            http=_Connection,
             ws="none",
             server_header=False,
             backlog=_BACKLOG,
@@ -131,6 +132,10 @@ async def _serve(
         gc.freeze()
         ready(url_of(settings.host, listener.getsockname()[1]), parts)
         await _Server(config, parts).serve(sockets=[listener])
+
+
+class _Connection(BoundedRequests, JoiningProtocol):
+    """A connection, as this server has it."""
 
 
 class _Server(uvicorn.Server):

@@ -122,6 +122,16 @@ def test_an_agent_that_went_away_gets_nothing():
         assert (run.id, run.attempt) == (made, 1)
 
 
+def test_an_answer_comes_in_one_piece():
+    with running_server() as server, socket.create_connection(("127.0.0.1", server.port)) as asked:
+        for _ in range(3):
+            asked.sendall(b"GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+            head, _, body = asked.recv(65536).partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200 ")
+            assert f"content-length: {len(body)}".encode() in head.lower()
+            assert body
+
+
 def test_a_port_that_is_taken_is_named(tmp_path: Path):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
