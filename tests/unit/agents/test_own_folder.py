@@ -55,6 +55,13 @@ def test_an_agents_folder_is_its_own(tmp_path: Path):
     assert stat.S_IMODE(agent.path.stat().st_mode) == 0o700
 
 
+@pytest.mark.parametrize("name", ["..", ".", "../../up", "/etc", "a/b", "a\x00b"])
+def test_no_name_leads_out_of_the_folder_of_agents(name: str, tmp_path: Path):
+    agent = AgentDirectory(str(tmp_path), name)
+    agent.close()
+    assert agent.path.resolve().parent == tmp_path / "agents"
+
+
 @as_root
 def test_a_folder_of_another_user_is_not_used(tmp_path: Path):
     (tmp_path / "agents" / "box").mkdir(parents=True)
