@@ -30,7 +30,7 @@ from headrace.engine.run_directory import (
     SupervisorRecord,
     run_directories,
 )
-from headrace.engine.settling import is_over, settle
+from headrace.engine.settling import BEGIN_SECONDS, BEGIN_SECONDS_ALONE, is_over, settle
 
 if TYPE_CHECKING:
     from headrace.wire.claims import ClaimedRun
@@ -80,6 +80,8 @@ class LocalLauncher(Launcher):
         self._running: dict[str, Deployment] = {}
         #: When each is tried again, and how long to wait if that fails too.
         self._unsettled: dict[str, tuple[float, float]] = {}
+        #: Those that an earlier process of this agent has started, or was about to start.
+        self._found: set[str] = set()
         self._looked_at = self._swept_at = 0.0
         self._log = get_logger("agent")
 
@@ -90,6 +92,7 @@ class LocalLauncher(Launcher):
             deployment = _deployment(spec, directory)
             with self._lock:
                 self._running[deployment.handle] = deployment
+            self._found.add(deployment.handle)
             yield deployment
         if self._forks is not None:
             # It is there when the first run comes.
@@ -203,11 +206,13 @@ class LocalLauncher(Launcher):
             threading.Thread(target=_reap, args=[pid, start.directory], daemon=True).start()
 
     def _look(self, path: str) -> Ended | None:
-        return self._ended(path) if is_over(RunDirectory(path)) else None
+        begins_within = BEGIN_SECONDS_ALONE if path in self._found else BEGIN_SECONDS
+        return self._ended(path) if is_over(RunDirectory(path), begins_within) else None
 
     def _ended(self, path: str) -> Ended | None:
         with self._lock:
             deployment = self._running.pop(path, None)
+        self._found.discard(path)
         if deployment is None:
             return None
         directory = RunDirectory(path)

@@ -20,11 +20,18 @@ from headrace.engine.run_reports import RunReports
 from headrace.engine.spool import Spool
 
 #: For how many seconds a supervisor may take to write itself down.
-_BEGIN_SECONDS = 60.0
+BEGIN_SECONDS = 60.0
+#: The same, if whoever was starting it has ended.
+BEGIN_SECONDS_ALONE = 10.0
 
 
-def is_over(directory: RunDirectory) -> bool:
-    """Tell whether a run's supervisor has ended; of one on another machine, nobody here knows."""
+def is_over(directory: RunDirectory, begins_within: float = BEGIN_SECONDS) -> bool:
+    """Tell whether a run's supervisor has ended; of one on another machine, nobody here knows.
+
+    Args:
+        directory: The run's directory.
+        begins_within: After how many seconds one that has not written itself down never began.
+    """
     record = directory.read(SupervisorRecord)
     if record is not None:
         return record.process.is_here() and not record.process.is_alive()
@@ -34,7 +41,7 @@ def is_over(directory: RunDirectory) -> bool:
         begun = (directory.path / "run.json").stat().st_mtime
     except OSError:
         return False
-    return time.time() - begun > _BEGIN_SECONDS
+    return time.time() - begun > begins_within
 
 
 def settle(directory: RunDirectory) -> ExitRecord | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import os
 import signal
 import stat
@@ -13,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from headrace.engine.process_identity import identity_of
-from headrace.engine.run_directory import ExitRecord, run_directories
+from headrace.engine.run_directory import ExitRecord, RunDirectory, RunSpec, run_directories
+from headrace.engine.settling import BEGIN_SECONDS_ALONE
+from headrace.wire.claims import Claim
 from tests.support.agents import processes_of
 from tests.support.servers import PROGRAM, headrace
 
@@ -210,6 +213,28 @@ def test_all_ends_that_an_agent_has_missed_are_reported_by_the_next(scene, agent
     assert scene.client.get_flow_run(run).attempt == 1
     started.start()
     scene.until(lambda: scene.client.get_flow_run(run).attempt == 2, "it is not tried again", 10)
+    (tmp_path / "go").touch()
+    scene.ended(run)
+
+
+def test_what_an_agent_was_about_to_start_when_it_was_killed_is_tried_again(scene, agent, tmp_path):
+    first = agent()
+    _, where = scene.start()
+    scene.looked(where)
+    first.kill()
+    run, where = scene.start(until=tmp_path / "go")
+    kept = json.loads(next(first.home.glob("agents/*/agent.json")).read_text())["id"]
+    asked = Claim(agent=kept, name="local", kind="local", labels=["vm"], wait=5.0)
+    (claimed,) = scene.client.claim(asked).runs
+    directory = RunDirectory.create(str(first.home), run, claimed.attempt)
+    spec = RunSpec(
+        flow_run_id=run, attempt=1, api_url=scene.server.url, token=claimed.token, agent=kept
+    )
+    directory.write(spec)
+    then = time.time() - BEGIN_SECONDS_ALONE
+    os.utime(directory.path / "run.json", (then, then))
+    first.start()
+    scene.until(lambda: scene.client.get_flow_run(run).attempt == 2, "it is not tried again", 20)
     (tmp_path / "go").touch()
     scene.ended(run)
 
