@@ -54,13 +54,29 @@ def test_all_of_it_is_killed_at_once(chaos: Chaos):
         assert evidence.tables.run["attempt"] == 2
 
 
+@pytest.mark.parametrize("parts", [("agent",), ("agent", "fork server"), ("agent", "server")])
+def test_what_deploys_runs_is_killed_in_the_middle_of_it(
+    chaos: Chaos, parts: tuple[Shared, ...], request: pytest.FixtureRequest
+):
+    moments = random.Random(request.node.name)
+    for _ in range(2):
+        runs = [chaos.start("inline", count=2, pace=0.01) for _ in range(4)]
+        time.sleep(moments.uniform(0.0, 0.05))
+        chaos.kill(*parts)
+    for run in runs:
+        chaos.wait_for_calls(run, 1)
+    for evidence in chaos.finish().values():
+        # A run that was claimed, and not begun, may be claimed again; nothing of it runs twice.
+        assert len({call.attempt for call in evidence.calls}) == 1
+
+
 @pytest.mark.parametrize("part", get_args(Shared))
 def test_what_all_runs_share_stands_still(chaos: Chaos, part: Shared):
     runs = [chaos.start(flow, pace=0.1) for flow in EXECUTORS]
     for run in runs:
         chaos.wait_for_calls(run, 3)
     with chaos.stopped(part):
-        time.sleep(LEASE + 1.5)
+        time.sleep(LEASE + 0.5)
     for evidence in chaos.finish().values():
         assert evidence.tables.run["attempt"] == 1
 
@@ -68,7 +84,7 @@ def test_what_all_runs_share_stands_still(chaos: Chaos, part: Shared):
 def test_what_a_run_has_of_its_own_stands_still(chaos: Chaos):
     """A silent supervisor is taken for lost, and its runner stops when it hears so; a silent runner is not."""
     alone, silent, held, both = (
-        chaos.start(flow, count=40, pace=0.1) for flow in ("inline", "inline", "careful", "threads")
+        chaos.start(flow, count=30, pace=0.1) for flow in ("inline", "inline", "careful", "threads")
     )
     for run in (alone, silent, held, both):
         chaos.wait_for_calls(run, 5)
