@@ -62,6 +62,7 @@ def test_a_flow_is_registered_run_changed_and_run_again_until_ctrl_c(tmp_path: P
             assert client.wait_for_flow_run(second.id, timeout=60).state == "Success"
             said = [line.message for line in client.logs(second.id) if line.logger == "stdout"]
             assert said == ["goodbye"]
+        assert "No agent" not in log.read_text()  # the agent was there before the flow
         process.send_signal(signal.SIGINT)
         assert process.wait(40) == 0
         end = time.monotonic() + 10

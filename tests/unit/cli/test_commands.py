@@ -345,3 +345,9 @@ def test_what_an_agent_may_not_be_told(headrace, tmp_path, options, said):
         code, out, err = headrace("agent", "local", "start", *options)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert said in err
+
+
+def test_other_terminals_are_to_know_the_port_of_dev(headrace, write):
+    code, out, err = headrace("dev", write("etl.py"), "--port", "0")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "0 is not in the range 1<=x<=65535" in err

@@ -16,10 +16,12 @@ import click
 from headrace.cli.exit_codes import FAILED, SUCCESS
 from headrace.cli.printable import printable
 
-#: How many seconds a server may take to start.
+#: How many seconds a server may take to start, and what it says then.
 _START_SECONDS = 60.0
-#: What it says then.
 _SERVES = "Headrace server at"
+#: The same of the agent.
+_AGENT_SECONDS = 3.0
+_ASKS = "Agent 'dev' ("
 #: How many seconds a part has to end, once it was asked to.
 _END_SECONDS = 15.0
 
@@ -39,7 +41,14 @@ Examples:
 @click.command("dev", help=_HELP)
 @click.argument("paths", nargs=-1, required=True, metavar="FILE...")
 @click.option("--project", default="dev", show_default=True, help="The project to register in.")
-@click.option("--port", type=int, default=4200, show_default=True, help="The server's port.")
+@click.option(
+    "--port",
+    # Not 0, for any that is free: other terminals are to know it.
+    type=click.IntRange(1, 65535),
+    default=4200,
+    show_default=True,
+    help="The server's port.",
+)
 @click.option("--database-url", metavar="URL", help="The server's database; see `headrace server`.")
 @click.option(
     "-l", "--label", "labels", multiple=True, help="A label of the agent, besides this machine's."
@@ -66,6 +75,8 @@ def command(
             return FAILED
         agent = [word for label in labels for word in ("--label", label)]
         parts.start("agent", "agent", "local", "start", "--name", "dev", *agent)
+        # Registration warns of flows whose runs no agent would take.
+        parts.wait_for_agent()
         files = [word for path in paths for word in ("--path", path)]
         old = ["--prefect1"] if prefect1 else []
         register = ["register", "--project", project, "--create-project", "--watch", *files, *old]
@@ -80,6 +91,7 @@ class _Parts:
         self._environment = environment
         self._running: dict[str, subprocess.Popen[str]] = {}
         self._serves = threading.Event()
+        self._asks = threading.Event()
         self._stop = threading.Event()
         self._undo = ExitStack()
 
@@ -127,11 +139,21 @@ class _Parts:
                 return False
         return True
 
+    def wait_for_agent(self) -> None:
+        """Wait a moment until the agent says that it asks for runs; a log may be told to be silent."""
+        until = time.monotonic() + _AGENT_SECONDS
+        while not self._asks.wait(0.05):
+            ended = self._running["agent"].poll() is not None
+            if ended or self._stop.is_set() or time.monotonic() > until:
+                return
+
     def _show(self, name: str, stream: IO[str]) -> None:
         with stream:
             for line in stream:
                 if line.startswith(_SERVES):
                     self._serves.set()
+                if name == "agent" and _ASKS in line:
+                    self._asks.set()
                 click.echo(f"{click.style(f'{name:>6}', fg='cyan')} {printable(line.rstrip())}")
 
     def wait(self) -> int:
