@@ -59,7 +59,7 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
         return answer(
             400, Problem(code="cut_off", message="The request was cut off in its middle.")
         )
-    _log.error("%s %s failed.", request.method, request.url.path, exc_info=error)
+    _log.error("%s %r failed.", request.method, request.url.path, exc_info=error)
     problem = Problem(
         code="internal",
         message="The server failed to answer this: a fault of its own. Its log says more.",

@@ -55,13 +55,6 @@ def test_an_agents_folder_is_its_own(tmp_path: Path):
     assert stat.S_IMODE(agent.path.stat().st_mode) == 0o700
 
 
-@pytest.mark.parametrize("name", ["..", ".", "../../up", "/etc", "a/b", "a\x00b"])
-def test_no_name_leads_out_of_the_folder_of_agents(name: str, tmp_path: Path):
-    agent = AgentDirectory(str(tmp_path), name)
-    agent.close()
-    assert agent.path.resolve().parent == tmp_path / "agents"
-
-
 @as_root
 def test_a_folder_of_another_user_is_not_used(tmp_path: Path):
     (tmp_path / "agents" / "box").mkdir(parents=True)
@@ -135,7 +128,9 @@ def test_a_link_in_the_sockets_place_is_replaced_and_not_followed(tmp_path: Path
     assert socket.AF_UNIX and not (folder / SOCKET).exists()
 
 
-@pytest.mark.parametrize("name", [".", "..", "a/b", "\N{CJK UNIFIED IDEOGRAPH-65E5}" * 200])
+@pytest.mark.parametrize(
+    "name", [".", "..", "../up", "/etc", "a/b", "a\x00b", "\N{CJK UNIFIED IDEOGRAPH-65E5}" * 200]
+)
 def test_any_name_has_a_folder_among_those_of_agents(tmp_path, name):
     directory = AgentDirectory(str(tmp_path), name)
     directory.close()

@@ -19,6 +19,7 @@ from headrace.server.callers import ANONYMOUS, Caller
 from headrace.server.db import keys as stored
 from headrace.server.db.keys import StoredKey
 from headrace.server.problems import Refusal, not_found
+from headrace.server.rules.naming import check_name
 from headrace.server.services.limits import FailureLimit
 from headrace.wire.auth import SCOPES, CreateKey, Key, NewKey
 
@@ -56,12 +57,14 @@ def make_key(connection: Connection, wanted: CreateKey) -> NewKey:
     """Make and store a key.
 
     Raises:
-        Refusal: If its name is empty, its scope unknown, or its time over already.
+        Refusal: If its name is empty or no name, its scope unknown, or its time over already.
     """
     now = timestamp()
     expires = None if wanted.expires is None else _seconds(wanted.expires)
     if not wanted.name.strip():
         raise Refusal(400, "invalid", "The key has no name. Give one that says whose it is.")
+    # It is shown in the history of what is done with the key.
+    check_name("A key's name", wanted.name.strip())
     if wanted.scope not in SCOPES:
         known = ", ".join(SCOPES)
         raise Refusal(400, "invalid", f"There is no scope {wanted.scope!r}. There are: {known}.")

@@ -223,6 +223,8 @@ def test_a_key_that_cannot_be_is_refused_by_the_name_of_what_is_wrong(
         answer = await asked(app, None, "POST", "/auth/keys", json=body)
         assert answer.status_code == 400
         assert named in answer.json()["message"]
+        odd = await asked(app, None, "POST", "/auth/keys", json={"name": "a\x1b[2J"})
+        assert odd.status_code == 422
         assert await app.get("/auth/keys", list[Key]) == []
 
     play(scenario, f"sqlite:///{tmp_path / 'headrace.db'}", tmp_path)
