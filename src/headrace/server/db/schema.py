@@ -8,10 +8,13 @@ small integer `key` instead.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
     Double,
     ForeignKey,
     Index,
@@ -21,6 +24,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    event,
     text,
 )
 
@@ -159,19 +163,16 @@ flow_runs = Table(
         "priority",
         "start_time",
         sqlite_where=text("phase = 'scheduled'"),
-        postgresql_where=text("phase = 'scheduled'"),
     ),
     Index(
         "ix_flow_runs_start_time",
         "start_time",
         sqlite_where=text("phase = 'scheduled'"),
-        postgresql_where=text("phase = 'scheduled'"),
     ),
     Index(
         "ix_flow_runs_leased",
         "lease_until",
         sqlite_where=text("lease_until IS NOT NULL"),
-        postgresql_where=text("lease_until IS NOT NULL"),
     ),
 )
 
@@ -307,3 +308,16 @@ api_keys = Table(
     Column("revoked", Double),
     Column("last_used", Double),
 )
+
+
+@event.listens_for(metadata, "before_create")
+def _restrict_indexes(target: MetaData, connection: Connection, **_options: Any) -> None:
+    """Restrict PostgreSQL's indexes to the rows that SQLite's are restricted to.
+
+    To say so above would import all that is for PostgreSQL: a twelfth of a server's start.
+    """
+    if connection.dialect.name == "postgresql":
+        for table in target.tables.values():
+            for index in table.indexes:
+                restricted = index.dialect_options["sqlite"]["where"]
+                index.dialect_options["postgresql"]["where"] = restricted
