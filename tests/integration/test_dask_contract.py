@@ -25,6 +25,15 @@ class TestRunningCluster(ExecutorContract):
         return DaskExecutor(address=address)
 
 
+def test_runs_on_one_cluster_do_not_mix(address: str) -> None:
+    executors = [DaskExecutor(address=address), DaskExecutor(address=address)]
+    with executors[0].start(), executors[1].start():
+        # The first call of each, of the same name.
+        futures = [each.submit(abs, number) for number, each in enumerate(executors)]
+        values = [each.wait(future) for each, future in zip(executors, futures, strict=True)]
+    assert values == [0, 1]
+
+
 def test_tasks_run_in_another_process(address: str) -> None:
     import os
 

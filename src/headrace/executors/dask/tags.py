@@ -52,4 +52,5 @@ def key(context: Mapping[str, Any], client: str, number: int) -> str:
     slug = str(context.get("task_slug") or name)
     index = context.get("task_index")
     place = slug if index is None else f"{slug}[{index}]"
-    return f"{kind}-0-{place}-{number}-{client.rpartition('-')[2][:12]}"
+    # The whole of the id: its last part is the same for all clients of one machine.
+    return f"{kind}-0-{place}-{number}-{client.partition('-')[2] or client}"
