@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+from concurrent.futures import CancelledError
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +75,7 @@ class Dispatcher:
         self._overtaken: set[Item] = set()
         self._losses = Losses(run.machine, self._packer)
         self._left_over: Command | None = None
+        self._is_taken_back = False
         self.statistics = Statistics()
         run.count_running = self._count_running
         run.list_running = self._list_running
@@ -152,6 +154,8 @@ class Dispatcher:
 
     def _fill(self) -> bool:
         """Begin as much as there is room for, here and elsewhere; tell whether it was anything."""
+        if not self._may_start():
+            return False
         begun = self._fill_home()
         begun |= self._fill_executor()
         # What ends without being run may make others ready.
@@ -211,7 +215,13 @@ class Dispatcher:
     def _may_start(self) -> bool:
         """Tell whether anything new may begin now."""
         tracker = self._run.tracker
-        return tracker is None or tracker.may_start()
+        if tracker is None or tracker.may_start():
+            return True
+        if tracker.stops and not self._is_taken_back:
+            # What was handed over, and has not begun, is for a later attempt.
+            self._is_taken_back = True
+            self._executor.take_back()
+        return False
 
     def _take(self) -> Command | None:
         """Return the next command that is to go out."""
@@ -308,29 +318,31 @@ class Dispatcher:
         self._home.leave(flight)
         left = [flight.items[position] for position in sorted(flight.open)]
         self._under_way.difference_update(left)
-        if event.error is None:
+        error, is_cancelled = event.error, self._machine.cancelled is not None
+        is_undone = error is None or (self._is_taken_back and isinstance(error, CancelledError))
+        if is_undone and not is_cancelled:
             self._hand_back(flight, left)
-        elif self._machine.cancelled is not None or isinstance(event.error, KeyboardInterrupt):
+        elif is_cancelled or error is None or isinstance(error, KeyboardInterrupt):
             self._end(flight, left, Cancelled("The task was stopped."))
-            if self._machine.cancelled is None:
+            if not is_cancelled:
                 # A task that interrupts itself interrupts the run, as it does in this thread.
                 raise _Interrupted("The run was interrupted.")
-        elif isinstance(event.error, ValueLost):
+        elif isinstance(error, ValueLost):
             commanded = [item for item in left if self._was_commanded(flight, item)]
             self.statistics.values_lost += 1
-            self._losses.make_anew(flight, event.error, commanded)
-        elif isinstance(event.error, ExecutionLost):
+            self._losses.make_anew(flight, error, commanded)
+        elif isinstance(error, ExecutionLost):
             commanded = [item for item in left if self._was_commanded(flight, item)]
             self.statistics.lost += len(commanded)
-            self._losses.lose(flight, event.error, commanded)
-        elif len(flight.items) > 1 and isinstance(event.error, SerializationError):
+            self._losses.lose(flight, error, commanded)
+        elif len(flight.items) > 1 and isinstance(error, SerializationError):
             # One of them cannot travel. Which one shows when each travels alone.
             self._packer.alone.update(left)
             self._hand_back(flight, left)
         elif self._run.scope.find("raise_on_exception") is True:
-            raise event.error
+            raise error
         else:
-            self._end(flight, left, Failed(str(event.error), result=event.error))
+            self._end(flight, left, Failed(str(error), result=error))
 
     def _show(self, flight: Flight, started: Started) -> None:
         if self._run.tracker is not None and started.position in flight.open:

@@ -255,6 +255,15 @@ class Executor:
     def release(self, handles: Sequence[Any]) -> None:
         """Let go of what submissions have kept: nobody needs it any more."""
 
+    def take_back(self) -> None:
+        """Keep what has not begun from beginning, as far as the workers can be reached.
+
+        Each of these calls reports nothing and ends with an `Ended` without an error, or with a
+        `concurrent.futures.CancelledError`; what runs goes on to its end, or to where `stopped()`
+        ends it. Nothing is submitted after this. An executor that cannot do it does nothing: what it
+        was handed then begins in its turn.
+        """
+
     def cancel(self) -> None:
         """Ask all calls to stop: what has not begun never does, what runs is interrupted.
 

@@ -124,6 +124,11 @@ class LocalDaskExecutor(Executor):
 
         return resolve(futures, lambda f: f.result(), lambda f: isinstance(f, Future))
 
+    def take_back(self) -> None:
+        """Keep what has not begun from beginning."""
+        if self._pool is not None:
+            self._pool.take_back()
+
     def cancel(self) -> None:
         """Drop what has not begun, and interrupt what runs."""
         if self._pool is not None:

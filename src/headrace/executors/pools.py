@@ -9,11 +9,13 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
+from ctypes import c_bool
 from multiprocessing import parent_process, resource_tracker
 from multiprocessing.context import SpawnContext, SpawnProcess
+from multiprocessing.sharedctypes import RawValue
 from queue import Empty, SimpleQueue
 from types import ModuleType
 from typing import Any, Protocol
@@ -31,6 +33,9 @@ class Pool(Protocol):
 
     def submit(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Future[Any]:
         """Call `fn` in the pool, and return a future of its value."""
+
+    def take_back(self) -> None:
+        """Drop what has not begun: its futures are cancelled. Nothing is submitted after this."""
 
     def cancel(self) -> None:
         """Drop what has not begun, and interrupt what runs."""
@@ -83,6 +88,10 @@ class ThreadPool:
             del call, future, fn, args, kwargs
             value = None
 
+    def take_back(self) -> None:
+        """Drop what has not begun."""
+        self._drop()
+
     def cancel(self) -> None:
         """Drop what has not begun, and raise `KeyboardInterrupt` in the threads that are busy."""
         self._drop()
@@ -120,11 +129,15 @@ class ProcessPool:
 
     def __init__(self, workers: int) -> None:
         self._workers = workers
+        #: Set once nothing more is to begin. The workers see it, so it reaches what they hold.
+        self._over = RawValue(c_bool, False)
         self._executor = self._new()
         self._known: list[Any] = []
 
     def _new(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(self._workers, mp_context=_Context(), initializer=_begin_worker)
+        return ProcessPoolExecutor(
+            self._workers, mp_context=_Context(), initializer=_begin_worker, initargs=(self._over,)
+        )
 
     def submit(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Future[Any]:
         """Call `fn` in a process, and return a future of its value.
@@ -150,6 +163,10 @@ class ProcessPool:
             inner = self._executor.submit(_call, call)
         inner.add_done_callback(lambda done: _pass_on(done, outer))
         return outer
+
+    def take_back(self) -> None:
+        """Let the workers begin nothing more. They say so when they come to it."""
+        self._over.value = True
 
     def cancel(self) -> None:
         """Drop what has not begun, and interrupt the processes."""
@@ -219,7 +236,9 @@ class _Context(SpawnContext):
     Process = _Process
 
 
-def _begin_worker() -> None:
+def _begin_worker(over: Any) -> None:
+    global _over
+    _over = over
     # Ctrl-C in a terminal reaches every process: the runner says what becomes of it.
     signal.signal(signal.SIGINT, _interrupt_call)
     if hasattr(signal, "pthread_sigmask"):
@@ -237,6 +256,7 @@ def _end_with_parent() -> None:
 
 _calling = False
 _stopped = False
+_over: Any = None  #: the pool's, once this is a worker
 
 
 def _interrupt_call(signum: int, frame: Any) -> None:
@@ -252,6 +272,8 @@ def _call(call: bytes) -> bytes:
     global _calling
     if _stopped:
         raise KeyboardInterrupt
+    if _over.value:
+        raise CancelledError
     try:
         fn, args, kwargs = cloudpickle.loads(call)
     except Exception as error:  # noqa: BLE001 - an object's own unpickling may raise anything

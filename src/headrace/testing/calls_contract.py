@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import CancelledError
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -149,6 +150,29 @@ class CallsContract:
         assert len(ends) == count
         assert all(end.error is not None for end in ends)
         assert not [each for each in events if isinstance(each, Report)]
+
+    def test_what_is_taken_back_never_begins(self, executor: Executor) -> None:
+        """What runs goes on and reports; the others end without a report."""
+        if executor.inline or type(executor).take_back is Executor.take_back:
+            return  # it has no way to do so
+        channel: SimpleQueue[Any] = SimpleQueue()
+        with executor.start():
+            count = executor.slots * 3
+            batch = [Submission(f"key-{n}", sleep_in_steps, 1.5) for n in range(count)]
+            executor.submit_batch(batch, channel.put)
+            time.sleep(0.5)
+            executor.take_back()
+            events = until_ended(channel, count)
+        reported = {each.key for each in events if isinstance(each, Report) and each.reports}
+        ends = {each.key: each.error for each in events if isinstance(each, Ended)}
+        assert len(ends) == count
+        assert len(reported) <= count // 3
+        wrong = {
+            key: error
+            for key, error in ends.items()
+            if error is not None and (key in reported or not isinstance(error, CancelledError))
+        }
+        assert not wrong
 
     def test_it_is_ready_again_after_it_was_cancelled(self, executor: Executor) -> None:
         """One cancelled run does not spoil the next."""

@@ -178,7 +178,7 @@ def test_mapped_ones_have_a_bounded_number_of_threads(
         numbers = task(lambda: list(range(40)), name="numbers")()
         mapped = at_home(counts).map(numbers)
         after = process_of.map(mapped)
-        total = task(sum, name="total")(mapped)
+        total = task(lambda xs: sum(x for x in xs), name="total")(mapped)
     state = flow.run(executor=executor)
     assert state.is_successful()
     assert state.result[mapped].result == list(range(40))

@@ -227,6 +227,11 @@ class DaskExecutor(Executor):
         """Let go of what submissions have kept."""
         self._started().release(handles)
 
+    def take_back(self) -> None:
+        """Keep what has not begun from beginning; see `Executor.take_back`."""
+        if self._session is not None:
+            self._session.take_back()
+
     def cancel(self) -> None:
         """Ask all calls to stop: what has not begun never does, what runs is interrupted."""
         if self._session is not None:

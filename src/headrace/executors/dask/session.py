@@ -261,6 +261,11 @@ class Session:
         running = self._ask_workers("interrupt") if interrupt else {}
         self._ledger.end_all(but=[key for keys in running.values() for key in keys])
 
+    def take_back(self) -> None:
+        """Have the workers hand back what has not begun; see `Executor.take_back`."""
+        if len(self._ledger):
+            self._ask_workers("take_back")
+
     def _ask_workers(self, function: str) -> dict[str, list[str]]:
         """Have each worker call a function of `worker` with this run's topic; return the answers."""
         try:

@@ -25,6 +25,8 @@ _lock = threading.Lock()
 _running: dict[int, tuple[str, str]] = {}
 #: The runs that are over: what arrives late does not begin.
 _stopped: dict[str, None] = {}
+#: The runs whose calls are handed back, as far as they have not begun.
+_taken_back: dict[str, None] = {}
 
 
 class EventOutlet:
@@ -134,12 +136,14 @@ def perform(parcel: bytes, beside: list[Any]) -> Kept:
     outlet = EventOutlet(worker, topic, key)
 
     def stopped() -> bool:
-        return keeper.is_full or topic in _stopped
+        return keeper.is_full or topic in _stopped or topic in _taken_back
 
     kept: dict[int, Any] = {}
     interrupted = False
     try:
-        if _enter(topic, key):
+        if topic in _taken_back and topic not in _stopped:
+            pass  # nothing to report: all of it is handed back
+        elif _enter(topic, key):
             outlet.start()
             reports, kept = fn(payload, held, keeper.keeps, stopped, outlet)
             for report in reports:
@@ -195,14 +199,29 @@ def interrupt(topic: str) -> list[str]:
 
     keys: list[str] = []
     with _lock:
-        _stopped[topic] = None
-        for old in list(_stopped)[:-100]:
-            del _stopped[old]
+        _remember(_stopped, topic)
         for ident, (running, key) in _running.items():
             if running == topic:
                 keys.append(key)
                 pythonapi.PyThreadState_SetAsyncExc(c_ulong(ident), py_object(KeyboardInterrupt))
     return keys
+
+
+def take_back(topic: str) -> list[str]:
+    """Begin no more of a run's calls on this worker, and let those that run end before their time.
+
+    Returns:
+        The keys of the calls that are running.
+    """
+    with _lock:
+        _remember(_taken_back, topic)
+        return [key for running, key in _running.values() if running == topic]
+
+
+def _remember(topics: dict[str, None], topic: str) -> None:
+    topics[topic] = None
+    for old in list(topics)[:-100]:
+        del topics[old]
 
 
 def end_run(topic: str) -> None:
