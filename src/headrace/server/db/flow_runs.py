@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, or_, select
+from sqlalchemy import Connection, Row, Select, and_, bindparam, or_, select
 
 from headrace.server.db.columns import as_key, from_json
 from headrace.server.db.ownership import to_time
@@ -44,6 +44,9 @@ _CHOICE: Select[Any] = (
         (attempts.c.run_key == flow_runs.c.key) & (attempts.c.attempt == flow_runs.c.attempt),
     )
 )
+#: Made once, as SQLAlchemy looks through each new statement anew.
+_BY_ID = _CHOICE.where(flow_runs.c.id == bindparam("run_id"))
+_STATE = select(flow_runs.c.state).where(flow_runs.c.id == bindparam("run_id"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +76,7 @@ def get(connection: Connection, run_id: str, now: datetime.datetime) -> FlowRun:
     Raises:
         Refusal: If there is none of this id; 404.
     """
-    row = connection.execute(_CHOICE.where(flow_runs.c.id == run_id)).one_or_none()
+    row = connection.execute(_BY_ID, {"run_id": run_id}).one_or_none()
     if row is None:
         raise unknown_run(run_id)
     return _flow_run(connection, row, agent_facts(connection, now), now)
@@ -85,7 +88,7 @@ def row_of(connection: Connection, run_id: str) -> Row[Any]:
     Raises:
         Refusal: If there is none of this id; 404.
     """
-    row = connection.execute(_CHOICE.where(flow_runs.c.id == run_id)).one_or_none()
+    row = connection.execute(_BY_ID, {"run_id": run_id}).one_or_none()
     if row is None:
         raise unknown_run(run_id)
     return row
@@ -170,7 +173,7 @@ def state_of(connection: Connection, run_id: str) -> str:
     Raises:
         Refusal: If there is none of this id; 404.
     """
-    state: str | None = connection.scalar(select(flow_runs.c.state).where(flow_runs.c.id == run_id))
+    state: str | None = connection.scalar(_STATE, {"run_id": run_id})
     if state is None:
         raise unknown_run(run_id)
     return state

@@ -17,12 +17,13 @@ from headrace.server.rules.waiting import AgentFacts, RunFacts
 
 #: How many paused tasks of a run are looked up, to be named.
 _MOST_PAUSED = 10
+_AGENTS = select(agents).order_by(agents.c.name)
 
 
 def agent_facts(connection: Connection, now: datetime.datetime) -> list[AgentFacts]:
     """Return what is known of all agents."""
     facts = []
-    for row in connection.execute(select(agents).order_by(agents.c.name)):
+    for row in connection.execute(_AGENTS):
         last_seen = datetime.datetime.fromtimestamp(row.last_seen, datetime.UTC)
         facts.append(
             AgentFacts(
