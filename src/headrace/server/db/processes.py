@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from headrace.server.db.columns import from_json
 from headrace.server.db.ownership import Record, load, save, to_time
@@ -15,6 +15,37 @@ from headrace.server.rules.ownership import Phase, Policy, Refused, Time, Why
 from headrace.server.rules.texts import storable, storable_or_none
 from headrace.wire.claims import Activate, Activated, Deploying, Exited, RunDetails
 from headrace.wire.events import EventAnswer
+
+# Made once, as SQLAlchemy looks through each new statement anew.
+_WRITER = select(writers.c.id).where(
+    writers.c.run_key == bindparam("its_key"), writers.c.attempt == bindparam("its_attempt")
+)
+_PLACE_OF_ATTEMPT = (
+    update(attempts)
+    .where(
+        attempts.c.run_key == bindparam("its_key"),
+        attempts.c.attempt == bindparam("its_attempt"),
+    )
+    .values({name: bindparam(name) for name in ("nonce", "activated", "host", "pid")})
+)
+_PLACE_OF_RUN = (
+    update(flow_runs)
+    .where(flow_runs.c.key == bindparam("its_key"))
+    .values({name: bindparam(name) for name in ("host", "pid")})
+)
+#: All that a run's process is told of it.
+_DETAILS = (
+    select(
+        flow_runs,
+        flows.c.name.label("flow_name"),
+        flows.c.version.label("flow_version"),
+        flows.c.storage,
+        projects.c.name.label("project_name"),
+    )
+    .join(flows, flows.c.id == flow_runs.c.flow_id)
+    .join(projects, projects.c.id == flows.c.project_id)
+    .where(flow_runs.c.key == bindparam("its_key"))
+)
 
 
 def activate(
@@ -31,17 +62,14 @@ def activate(
     if isinstance(answer, Refused):
         return Activated(refused=answer.why.value)
     nonce = storable(asked.nonce)
-    whose = (writers.c.run_key == record.key, writers.c.attempt == asked.attempt)
-    if connection.execute(select(writers.c.id).where(*whose)).first() is None:
+    whose = {"its_key": record.key, "its_attempt": asked.attempt}
+    if connection.execute(_WRITER, whose).first() is None:
         row = {"run_key": record.key, "attempt": asked.attempt, "nonce": nonce, "stored": 0}
         connection.execute(writers.insert(), row)
         place = {"host": storable_or_none(asked.host), "pid": asked.pid}
-        connection.execute(
-            update(attempts)
-            .where(attempts.c.run_key == record.key, attempts.c.attempt == asked.attempt)
-            .values(nonce=nonce, activated=now.timestamp(), **place)
-        )
-        connection.execute(update(flow_runs).where(flow_runs.c.key == record.key).values(**place))
+        begun = {"nonce": nonce, "activated": now.timestamp()}
+        connection.execute(_PLACE_OF_ATTEMPT, whose | begun | place)
+        connection.execute(_PLACE_OF_RUN, {"its_key": record.key} | place)
     lease = (answer.lease_until - now).total_seconds()
     return Activated(lease=lease, run=_details(connection, record))
 
@@ -138,18 +166,7 @@ def _agent_name(connection: Connection, record: Record, attempt: int) -> str | N
 
 
 def _details(connection: Connection, record: Record) -> RunDetails:
-    row: Any = connection.execute(
-        select(
-            flow_runs,
-            flows.c.name.label("flow_name"),
-            flows.c.version.label("flow_version"),
-            flows.c.storage,
-            projects.c.name.label("project_name"),
-        )
-        .join(flows, flows.c.id == flow_runs.c.flow_id)
-        .join(projects, projects.c.id == flows.c.project_id)
-        .where(flow_runs.c.key == record.key)
-    ).one()
+    row: Any = connection.execute(_DETAILS, {"its_key": record.key}).one()
     return RunDetails(
         id=row.id,
         name=row.name,
