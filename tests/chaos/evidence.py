@@ -104,8 +104,9 @@ def read_tables(url: str, runs: list[str]) -> dict[str, Tables]:
 
 def _by_run(connection: Connection, table: Table, keys: list[int]) -> dict[int, Rows]:
     chosen = select(table).where(table.c.run_key.in_(keys))
-    if "id" in table.c:
-        chosen = chosen.order_by(table.c.id)
+    for name in ("id", "attempt"):
+        if name in table.c:
+            chosen = chosen.order_by(table.c[name])
     by_run: dict[int, Rows] = defaultdict(list)
     for row in connection.execute(chosen).mappings():
         by_run[row["run_key"]].append(dict(row))
