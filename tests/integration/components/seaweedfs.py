@@ -34,6 +34,8 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
         for part in ("master", "volume", "filer", "s3")
         for kind in ("", ".grpc")
     ]
+    # Two catalogs beside S3, which nobody asks; two servers at once would quarrel over their ports.
+    names += ["s3.port.iceberg", "s3.port.lance"]
     ports = dict(zip(names, free_ports(len(names)), strict=True))
     server = S3Server(f"http://127.0.0.1:{ports['s3.port']}")
     # For an administrator, SeaweedFS makes a missing bucket; S3 never does.

@@ -4,6 +4,7 @@ import datetime
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -220,8 +221,19 @@ def test_views_of_flows(client):
     client.delete_project("other")
 
 
-def test_prefects_client(client):
+def test_prefects_client(server):
+    """In a process of its own, as importing it installs the alias."""
+    code = f"from tests.integration.tasks import {Path(__file__).stem} as cases; cases.use_prefects()"
+    environment = {**os.environ, **server.env, "HEADRACE_API_KEY": ""}
+    command = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def use_prefects():
     from headrace.compat.prefect.client import Client as Old
+
+    client = Client()
 
     old = Old()
     assert old.create_project("etl") == client.get_project("etl").id

@@ -1,63 +1,21 @@
-"""`prefect.Client` where it needs no server, and `prefect.agent.local.LocalAgent`."""
+"""`prefect.Client` and `prefect.agent.local.LocalAgent`, in a process of their own.
 
-import inspect
-import logging
+Importing them installs the alias, which changes a process for good: the cases stand in a file that
+only that process collects.
+"""
 
-import pytest
-
-from headrace import context
-from headrace.compat.prefect.agent import LocalAgent
-from headrace.compat.prefect.client import Client
-from headrace.config import set_temporary_config
-from headrace.core.errors import AttributeNotOfferedError, CallNotOfferedError
+import subprocess
+import sys
+from pathlib import Path
 
 
-@pytest.fixture
-def client():
-    with set_temporary_config({"api_url": "http://127.0.0.1:1", "api_key": ""}):
-        return Client()
-
-
-def test_log_lines_of_the_run_that_it_is_called_in_are_written(client, caplog):
-    with context(flow_run_id="mine"), caplog.at_level(logging.INFO, "headrace"):
-        client.write_run_logs(
-            [
-                {"flow_run_id": "mine", "message": "100 %s", "level": "WARNING", "name": "load"},
-                {"message": "more"},
-            ]
-        )
-        with pytest.raises(CallNotOfferedError, match=r"context\.logger"):
-            client.write_run_logs([{"flow_run_id": "other", "message": "x"}])
-    assert [(r.name, r.levelno, r.getMessage()) for r in caplog.records] == [
-        ("headrace.load", 30, "100 %s"),
-        ("headrace.Client", 20, "more"),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("query", "words"),
-    [
-        ("{ flow_run_by_pk { id } }", "get_flow_run"),
-        ({"query": {"flow": {"id", "name"}}}, "GET /api/flows"),
-        ("mutation { set_schedule_inactive }", "set_schedule"),
-        ("{ tenant { id } }", "Use headrace.client.Client"),
-    ],
-)
-def test_queries_are_refused_with_the_call_that_takes_their_place(client, query, words):
-    with pytest.raises(CallNotOfferedError, match="openapi.json") as caught:
-        client.graphql(query)
-    assert words in str(caught.value)
-
-
-def test_what_is_not_there_names_the_way_out(client):
-    with pytest.raises(AttributeNotOfferedError, match="'?Client.get_available_tenants"):
-        client.get_available_tenants()
-    assert not hasattr(client, "attach_headers")
-    assert client.get_cloud_url("flow-run", "1") == "http://127.0.0.1:1/flow-run/1"
-
-
-def test_a_local_agent_takes_what_prefects_took():
-    assert list(inspect.signature(LocalAgent).parameters) == [
-        *("agent_config_id", "name", "labels", "env_vars", "import_paths", "show_flow_logs"),
-        *("hostname_label", "max_polls", "agent_address", "no_cloud_logs"),
-    ]
+def test_prefects_client_and_agent_without_a_server():
+    cases = Path(__file__).with_name("client_cases.py")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(cases)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "7 passed" in done.stdout
