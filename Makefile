@@ -13,6 +13,10 @@ PY := $(VENV)/bin/python
 unexport PYTHONDONTWRITEBYTECODE
 ARGS ?=
 PYTHON ?=
+# Many tests wait for processes, so more of them run at once than there are cores; a file's tests
+# stay together, as they share its servers.
+TEST_PROCESSES ?= 4
+SIDE_BY_SIDE = --numprocesses $(TEST_PROCESSES) --dist loadfile
 
 .PHONY: help demo test test-fast test-pythons check format bench docs docs-check changelog lock clean env env-demo dot
 
@@ -33,10 +37,10 @@ demo: env-demo dot  ## Run the example flow on each executor, then tracked by a 
 	@$(PY) -m examples $(ARGS)
 
 test: env dot  ## Run every test
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 test-fast: env dot  ## Run the unit and contract tests, in under 90 seconds
-	@$(PY) -m pytest tests/unit tests/contract tests/typing $(ARGS)
+	@$(PY) -m pytest $(SIDE_BY_SIDE) tests/unit tests/contract tests/typing $(ARGS)
 
 test-pythons: dot  ## Run the fast tests on the other supported Pythons, which must be installed
 	@for version in 3.12 3.13; do \
