@@ -223,7 +223,9 @@ def test_views_of_flows(client):
 
 def test_prefects_client(server):
     """In a process of its own, as importing it installs the alias."""
-    code = f"from tests.integration.tasks import {Path(__file__).stem} as cases; cases.use_prefects()"
+    code = (
+        f"from tests.integration.tasks import {Path(__file__).stem} as cases; cases.use_prefects()"
+    )
     environment = {**os.environ, **server.env, "HEADRACE_API_KEY": ""}
     command = [sys.executable, "-W", "error", "-c", code]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
