@@ -215,7 +215,8 @@ def test_a_narrow_terminal(on_terminal, load):
     run = on_terminal("run", load, columns=30, rows=8)
     assert run.end() == 1
     assert any("of 183" in line for frame in run.terminal.frames for line in frame)
-    assert run.terminal.lines[-1] == "  that: total"
+    # Where its last line is broken depends on how long the run took.
+    assert "".join(run.terminal.lines).replace(" ", "").endswith("that:total")
 
 
 def test_a_users_own_format_of_log_lines_stands(on_terminal, load, monkeypatch):

@@ -17,6 +17,9 @@ from tests.support.executors import KeptOpen
 from tests.support.random_flows import build, digests, quiet, recipes, watch
 from tests.support.recipes import Ingredient, RandomChoice, Recipe, make_recipe
 
+#: Dask's own threads draw random numbers meanwhile, for which hypothesis takes the strategies to task.
+pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
+
 THOROUGHNESS = settings().max_examples // 50
 CHUNK_SECONDS = (0.00003, 0.005, 0.1)
 
