@@ -42,8 +42,9 @@ def test_runs_end_once_and_whole(place: QuickPlace, name: str):
         place.wait(run, "Success", "Failed", seconds=120)
     for run in runs:
         shown = check(place, run)
-        # A claim whose answer is lost waits until the server misses its process, and is made anew.
-        assert shown["recoveries"] <= 2
+        # A claim whose answer is lost waits until the server misses its process, and is made anew:
+        # how often is the bad network's luck, as long as it is not too often for the run.
+        assert (shown["state"], shown["recoveries"] <= 3) == ("Success", True)
         logs = place.lines(run)
         assert logs.count("there are 3 numbers") == logs.count("adding up") == 1
     assert place.calls("numbers") == place.calls("hold") == place.calls("total") == 4

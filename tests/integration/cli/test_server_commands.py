@@ -133,7 +133,7 @@ def test_flows(call, client):
     assert call("flow", "overrides", "nightly", "-p", "day=[1]", "-l", "gpu")[0] == 0
     assert '"labels":["gpu"]' in call("flow", "show", "nightly")[1]
     assert call("flow", "overrides", "nightly", "--reset")[0] == 0
-    assert "gpu" not in call("flow", "show", "nightly")[1]
+    assert '"gpu"' not in call("flow", "show", "nightly")[1]
     for wrong in ((), ("--run-config", "{"), ("--run-config", "[]"), ("-p", "x")):
         code, _, err = call("flow", "overrides", "nightly", *wrong)
         assert (code, err.count("\n")) == (2, 1), wrong
