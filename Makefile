@@ -15,7 +15,7 @@ ARGS ?=
 PYTHON ?=
 # Many tests wait for processes, so more of them run at once than there are cores; a file's tests
 # stay together, as they share its servers.
-TEST_PROCESSES ?= 4
+TEST_PROCESSES ?= 3
 SIDE_BY_SIDE = --numprocesses $(TEST_PROCESSES) --dist loadfile
 
 .PHONY: help demo test test-fast test-pythons check format bench docs docs-check changelog lock clean env env-demo dot
