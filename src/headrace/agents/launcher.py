@@ -35,22 +35,43 @@ class Ended:
         how: How it ended, in the platform's own words: "exit code 137", "image pull failed".
         to_report: Whether the server has to be told so by the agent; not if the run's own process
             has said how it ended.
+        is_final: Whether another attempt would end the same way, as with an image that does not
+            exist: the run fails at once.
     """
 
     deployment: Deployment
     how: str
     to_report: bool
+    is_final: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waits:
+    """A deployment whose process has not begun yet, and why: no room, an image that is pulled.
+
+    Attributes:
+        deployment: Which one.
+        why: What it waits for, in the platform's own words; the run shows it.
+    """
+
+    deployment: Deployment
+    why: str
+
+
+News = Ended | Waits
 
 
 class Launcher(ABC):
     """Deploys flow runs to one kind of infrastructure.
 
     An agent calls `recover` once, before anything else; then `watch` again and again from one
-    thread, and `deploy` from several.
+    thread, and the others from several. `headrace.testing.LauncherContract` is the test of one.
     """
 
     #: What it deploys to, as the server and people call it: `local`, `docker`, `kubernetes`.
     kind: str
+    #: How many calls of `deploy` may be under way at once.
+    at_once: int = 50
 
     @abstractmethod
     def recover(self, agent: str) -> Iterable[Deployment]:
@@ -70,23 +91,42 @@ class Launcher(ABC):
         server lets one of them begin.
 
         Raises:
-            DeploymentError: If it cannot be deployed, with the reason in the platform's own words.
+            DeploymentError: If it cannot be deployed, with the reason in the platform's own words;
+                with `is_final` if another attempt could not be either.
         """
 
     @abstractmethod
-    def watch(self, seconds: float) -> list[Ended]:
-        """Wait until deployments end, and return which; each is returned once.
+    def watch(self, seconds: float) -> list[News]:
+        """Wait until there is news of deployments, and return it.
+
+        The end of each is told once; why one waits is told when it changes.
 
         Args:
             seconds: How long to wait at most; then the list is empty.
         """
 
     def has_begun(self, deployment: Deployment) -> bool:
-        """Tell whether its process runs, or is over: until then the agent keeps the claim alive.
+        """Tell whether it is known here that the run's process has begun, or is over.
 
-        The default suits launchers whose `deploy` returns no earlier.
+        Until then the agent keeps the claim alive. The server knows too, and tells the agent: by
+        default nothing is known here.
         """
-        return True
+        return False
+
+    @abstractmethod
+    def early_logs(self, deployment: Deployment) -> str:
+        """Return what a deployment that has ended has printed, at most its last 64 KiB.
+
+        It is asked for those whose end has to be reported: their process may never have got as far
+        as to speak to the server. Empty if there is nothing, or it is out of reach.
+        """
+
+    @abstractmethod
+    def release(self, deployment: Deployment) -> None:
+        """Let go of what is kept of a deployment that has ended: the server knows its end.
+
+        Until then an agent that is started again has to find that it has ended.
+        """
 
     @abstractmethod
     def cancel(self, deployment: Deployment) -> None:

@@ -435,4 +435,13 @@ class ChannelError(HeadraceError, RuntimeError):
 
 
 class DeploymentError(HeadraceError, RuntimeError):
-    """An agent cannot start the process, container or job of a flow run."""
+    """An agent cannot start the process, container or job of a flow run.
+
+    Args:
+        message: Why, in the platform's own words.
+        is_final: Whether another attempt could not be started either: the run fails at once.
+    """
+
+    def __init__(self, message: str, *, is_final: bool = False) -> None:
+        super().__init__(message)
+        self.is_final = is_final

@@ -69,11 +69,14 @@ class Claimed(Answer):
     Attributes:
         runs: The flow runs; none if there were none until the end of the wait.
         cancelled: Of the runs that it said it is deploying, those that it is not to go on with.
+        begun: Of those, the ones whose process has begun, or whose attempt is over: the agent need
+            not keep their claims alive.
         next_due: In how many seconds it had better ask again, if a scheduled run is due then.
     """
 
     runs: list[ClaimedRun] = []
     cancelled: list[str] = []
+    begun: list[str] = []
     next_due: float | None = None
 
 
@@ -168,8 +171,13 @@ class Exited(Request):
         attempt: The attempt whose process it was.
         reason: How it ended, in the platform's own words: "killed by SIGKILL", "exit code 137".
         by_agent: Whether its agent says so in its place, with the run's own token.
+        is_final: Whether another attempt would end the same way: the run fails at once.
+        output: What it printed, at most 64 KiB; kept as log lines if the attempt never began, so
+            that nothing else tells what happened.
     """
 
     attempt: int
     reason: str
     by_agent: bool = False
+    is_final: bool = False
+    output: str = ""
