@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from headrace.agents.identity import AGENT_ID
 from headrace.engine.run_directory import RUN_ATTEMPT, RUN_DIRECTORY, RUN_ID, RUN_TOKEN
 
 if TYPE_CHECKING:
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 API_URL = "HEADRACE_API_URL"
 #: What flow files of Prefect 1 look for.
 _OLD_RUN_ID = "PREFECT__CONTEXT__FLOW_RUN_ID"
+
+FLUSH_TIMEOUT = "HEADRACE__RUNS__FLUSH_TIMEOUT"
+#: What goes away with its container cannot be delivered by anybody else: it waits an hour.
+_PATIENT_SECONDS = "3600"
 
 #: What runs do not inherit: an agent's key may claim any run, theirs is for one run only; and where
 #: the server's database is, with its password, is no business of a flow's.
@@ -28,6 +33,7 @@ _OWN = frozenset(
         RUN_ATTEMPT,
         RUN_TOKEN,
         RUN_DIRECTORY,
+        AGENT_ID,
         _OLD_RUN_ID,
     }
 )
@@ -68,14 +74,17 @@ def run_environment(
     Args:
         run: The run.
         api_url: The server's address, as the process sees it.
-        base: What it inherits; nothing by default.
+        base: What it inherits. None by default, for a process in a container, which inherits nothing
+            and whose files go away with it: it waits longer for a server that is away at its end.
         agent: What the agent was told to give to all runs.
         import_paths: Folders that modules are looked for in, before all others.
 
     Returns:
         The environment. It holds secrets: it is not for logs.
     """
-    found = {name: value for name, value in (base or {}).items() if name not in _OWN}
+    if base is None:
+        base = {FLUSH_TIMEOUT: _PATIENT_SECONDS}
+    found = {name: value for name, value in base.items() if name not in _OWN}
     found |= agent or {}
     found |= run_config_environment(run.run_config)
     if import_paths:

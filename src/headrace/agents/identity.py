@@ -5,15 +5,22 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import uuid
 from pathlib import Path
 
 import msgspec
 
 from headrace.config.private import make_private
+from headrace.core.errors import ConfigError
 
 #: How many characters of its name an agent's directory is called by.
 _LONGEST = 60
+
+#: What gives an agent its id where no directory outlives it, as in a pod.
+AGENT_ID = "HEADRACE_AGENT_ID"
+#: What every platform can keep as the value of a label or tag.
+_FIT_ID = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 
 
 class _Kept(msgspec.Struct):
@@ -30,13 +37,20 @@ class AgentDirectory:
 
     Attributes:
         path: Where it is.
-        id: The agent's id.
+        id: The agent's id: that of the variable HEADRACE_AGENT_ID, else the one kept here.
 
     Raises:
+        ConfigError: If that variable holds what is no id.
         OSError: If it cannot be made, or somebody else could change what is in it.
     """
 
     def __init__(self, home: str, name: str) -> None:
+        given = os.environ.get(AGENT_ID, "")
+        if given and not _FIT_ID.fullmatch(given):
+            raise ConfigError(
+                f"{AGENT_ID} must be up to 63 letters, digits, '-', '_' and '.', with a letter or "
+                f"digit at both ends, and is {given!r}."
+            )
         # Short enough for a file's name in any script.
         signs = (sign if sign.isalnum() or sign in "-_." else "_" for sign in name[:_LONGEST])
         folder = "".join(signs)
@@ -55,7 +69,7 @@ class AgentDirectory:
             except BlockingIOError:
                 os.close(self._lock)
                 number += 1
-        self.id = self._read_id()
+        self.id = given or self._read_id()
 
     def close(self) -> None:
         """Let another agent use it."""

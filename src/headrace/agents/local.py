@@ -18,7 +18,7 @@ from headrace.agents.fork_client import ForkClient
 from headrace.agents.fork_messages import Start
 from headrace.agents.fork_server import spawn
 from headrace.agents.identity import AgentDirectory
-from headrace.agents.launcher import Deployment, Ended, Launcher
+from headrace.agents.launcher import Deployment, Ended, Launcher, News
 from headrace.config.logging import get_logger
 from headrace.core.errors import ClientError, DeploymentError
 from headrace.engine.run_directory import (
@@ -82,6 +82,8 @@ class LocalLauncher(Launcher):
         self._unsettled: dict[str, tuple[float, float]] = {}
         #: Those that an earlier process of this agent has started, or was about to start.
         self._found: set[str] = set()
+        #: Those to be ended whose supervisor has not written itself down yet.
+        self._to_end: set[str] = set()
         self._looked_at = self._swept_at = 0.0
         self._log = get_logger("agent")
 
@@ -146,18 +148,20 @@ class LocalLauncher(Launcher):
             raise DeploymentError(str(error)) from error
         return deployment
 
-    def watch(self, seconds: float) -> list[Ended]:
+    def watch(self, seconds: float) -> list[News]:
         """Wait until supervisors end; see to it that the server knows all that they knew."""
         if self._forks is not None:
             gone = self._forks.gone(seconds)
         else:
             time.sleep(min(seconds, 0.2))
             gone = []
-        ended = [each for path in gone if (each := self._ended(path)) is not None]
+        ended: list[News] = [each for path in gone if (each := self._ended(path)) is not None]
         if time.monotonic() - self._looked_at >= _LOOK:
             self._looked_at = time.monotonic()
             with self._lock:
                 paths = list(self._running)
+                to_end = list(self._to_end)
+            self._to_end.difference_update([path for path in to_end if self._end(path)])
             ended += [each for path in paths if (each := self._look(path)) is not None]
         if time.monotonic() - self._swept_at >= _SWEEP:
             for _ in self._sweep():
@@ -173,11 +177,23 @@ class LocalLauncher(Launcher):
         record = directory.read(SupervisorRecord)
         return (record is not None and record.activated) or directory.read(ExitRecord) is not None
 
+    def early_logs(self, deployment: Deployment) -> str:
+        """Return the last that a run's supervisor and runner have written."""
+        directory = RunDirectory(deployment.handle)
+        files = (directory.stdout, directory.stderr, directory.log)
+        return "\n".join(line for file in files for line in directory.last_lines(file))
+
+    def release(self, deployment: Deployment) -> None:
+        """Forget a run that is over. Its files stay for a day, for people."""
+        with self._lock:
+            self._running.pop(deployment.handle, None)
+
     def cancel(self, deployment: Deployment) -> None:
         """Have a supervisor end its runner, and itself."""
-        record = RunDirectory(deployment.handle).read(SupervisorRecord)
-        if record is not None and record.process.is_here():
-            record.process.signal(signal.SIGTERM)
+        if not self._end(deployment.handle):
+            with self._lock:
+                if deployment.handle in self._running:
+                    self._to_end.add(deployment.handle)
 
     def close(self) -> None:
         """Let go of the fork server; it goes on, and so do the runs."""
@@ -205,6 +221,13 @@ class LocalLauncher(Launcher):
             pid = spawn(start)
             threading.Thread(target=_reap, args=[pid, start.directory], daemon=True).start()
 
+    def _end(self, path: str) -> bool:
+        """Have a supervisor end if it has written itself down; tell whether it has."""
+        record = RunDirectory(path).read(SupervisorRecord)
+        if record is not None and record.process.is_here():
+            record.process.signal(signal.SIGTERM)
+        return record is not None
+
     def _look(self, path: str) -> Ended | None:
         begins_within = BEGIN_SECONDS_ALONE if path in self._found else BEGIN_SECONDS
         return self._ended(path) if is_over(RunDirectory(path), begins_within) else None
@@ -212,6 +235,7 @@ class LocalLauncher(Launcher):
     def _ended(self, path: str) -> Ended | None:
         with self._lock:
             deployment = self._running.pop(path, None)
+            self._to_end.discard(path)
         self._found.discard(path)
         if deployment is None:
             return None

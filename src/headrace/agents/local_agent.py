@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import signal
-import socket
-import threading
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
-from headrace.agents.agent import Agent
-from headrace.agents.identity import AgentDirectory
 from headrace.agents.local import LocalLauncher
-from headrace.client.client import Client
+from headrace.agents.named_agent import NamedAgent
 from headrace.config import config
-from headrace.core.errors import ConfigError
-from headrace.core.names import objection_to
+
+if TYPE_CHECKING:
+    from headrace.agents.identity import AgentDirectory
+    from headrace.client.client import Client
 
 
-class LocalAgent:
+class LocalAgent(NamedAgent):
     """An agent that runs each flow run in a process of its own, on this machine.
 
     Args:
@@ -48,47 +45,21 @@ class LocalAgent:
         api_url: str | None = None,
         api_key: str | None = None,
     ) -> None:
-        labels = list(labels or ())
-        for what, given in (("An agent's name", name), *(("A label", each) for each in labels)):
-            if (objection := objection_to(given)) is not None:
-                raise ConfigError(f"{what} {objection}.")
-        own = {socket.gethostname()} if hostname_label else set()
-        self.name = name
-        self.labels = sorted({*labels, *own})
-        client = Client(api_url, api_key, retries=False)
-        self._directory = AgentDirectory(config.home_dir, name)
-        launcher = LocalLauncher(
-            config.home_dir,
-            self._directory.path,
-            client.api_url,
-            env=env_vars,
-            import_paths=list(import_paths or ()),
+        def launcher(client: Client, directory: AgentDirectory) -> LocalLauncher:
+            return LocalLauncher(
+                config.home_dir,
+                directory.path,
+                client.api_url,
+                env=env_vars,
+                import_paths=list(import_paths or ()),
+            )
+
+        super().__init__(
+            launcher,
+            name=name,
+            labels=labels,
+            limit=limit,
+            hostname_label=hostname_label,
+            api_url=api_url,
+            api_key=api_key,
         )
-        self._agent = Agent(launcher, client, self._directory.id, name, self.labels, limit)
-
-    def start(self) -> None:
-        """Work until Ctrl-C or SIGTERM, or until `stop` is called. Runs go on.
-
-        Raises:
-            NotAuthorized: If the server does not let this agent claim runs.
-            VersionMismatch: If it speaks another version of the messages.
-            NoHeadraceServer: If what answers is no Headrace server.
-        """
-        in_main = threading.current_thread() is threading.main_thread()
-        numbers = (signal.SIGINT, signal.SIGTERM) if in_main else ()
-
-        def stop(_number: int, _frame: Any) -> None:
-            # A handler runs between two steps of this very thread, which may hold a lock.
-            threading.Thread(target=self._agent.stop, daemon=True).start()
-
-        before = [signal.signal(number, stop) for number in numbers]
-        try:
-            self._agent.run()
-        finally:
-            for number, handler in zip(numbers, before, strict=True):
-                signal.signal(number, handler)
-            self._directory.close()
-
-    def stop(self) -> None:
-        """Have `start` return. May be called from any thread."""
-        self._agent.stop()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+from headrace.core.version import __version__
+
 LEVELS = ("NOTSET", "DEBUG", "INFO", "WARNING", "WARN", "ERROR", "CRITICAL", "FATAL")
 _TRUE = ("true", "1", "yes", "on")
 _FALSE = ("false", "0", "no", "off")
@@ -232,6 +234,11 @@ KEYS: dict[str, Key] = {
     ),
     "logging.extra_loggers": Key(
         STRINGS, (), "Names of other loggers that are shown like Headrace's own."
+    ),
+    "agents.default_image": Key(
+        STRING,
+        f"headrace:{__version__}",
+        "The image of flow runs that neither name one nor have a storage that is one.",
     ),
     "runs.activation_timeout": Key(
         POSITIVE,

@@ -69,6 +69,12 @@ class RunsSection(Section):
     memory_limit: int
 
 
+class AgentsSection(Section):
+    """`agents`: what agents deploy runs with that do not say otherwise."""
+
+    default_image: str
+
+
 class TaskDefaultsSection(Section):
     """`tasks.defaults`: what tasks have that do not say otherwise."""
 

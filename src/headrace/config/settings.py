@@ -15,6 +15,7 @@ from headrace.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from headrace.config.sections import (
+        AgentsSection,
         CloudSection,
         ContextSection,
         FlowsSection,
@@ -75,6 +76,7 @@ class Settings(Section):
         api_url: str
         api_key: str
         backend: str
+        agents: AgentsSection
         cloud: CloudSection
         context: ContextSection
         flows: FlowsSection

@@ -84,6 +84,12 @@ class Platform(Launcher):
     def has_begun(self, deployment):
         return self.begun
 
+    def early_logs(self, deployment):
+        return ""
+
+    def release(self, deployment):
+        pass
+
     def cancel(self, deployment):
         self.cancelled.append(deployment.handle)
 

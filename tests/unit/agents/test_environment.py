@@ -60,3 +60,17 @@ def test_import_paths_come_first():
 def test_what_counts_only_at_an_interpreters_start():
     variables = {"TZ": "UTC", "LD_PRELOAD": "x", "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
     assert read_at_start({**variables, "STAGE": "test", "TZDATA": "x"}) == variables
+
+
+def test_what_goes_away_with_its_container_waits_longer_for_the_server():
+    name = "HEADRACE__RUNS__FLUSH_TIMEOUT"
+    assert run_environment(_run(), "http://server")[name] == "3600"
+    assert name not in run_environment(_run(), "http://server", base={})
+    assert run_environment(_run(), "http://server", agent={name: "5"})[name] == "5"
+    assert run_environment(_run(LocalRun(env={name: "7"})), "http://server")[name] == "7"
+
+
+def test_an_agents_id_is_its_own():
+    assert "HEADRACE_AGENT_ID" not in run_environment(
+        _run(), "http://server", base={"HEADRACE_AGENT_ID": "agent-1"}
+    )

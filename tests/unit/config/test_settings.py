@@ -398,7 +398,7 @@ def test_types_for_editors_agree_with_the_table():
         return found
 
     typed: dict[str, object] = {}
-    for section in ("cloud", "flows", "logging", "runs", "tasks"):
+    for section in ("agents", "cloud", "flows", "logging", "runs", "tasks"):
         typed |= leaves(getattr(sections, f"{section.title()}Section"), f"{section}.")
     assert set(typed) | {"home_dir", "api_url", "api_key", "backend"} == set(KEYS)
     assert {name.rpartition(".")[0] for name in KEYS} - {""} <= SECTIONS

@@ -6,7 +6,8 @@ import click
 
 from headrace.cli.groups import LazyGroup
 
-#: The module of each command, which is imported when the command is asked for.
+#: The module of each command, which is imported when the command is asked for. An agent needs its
+#: platform's package only when it is started.
 _COMMANDS = {
     "local": "headrace.cli.commands.agent_local",
     "list": "headrace.cli.commands.agent_list",

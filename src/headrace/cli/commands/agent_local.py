@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from headrace.cli.agent_options import agent_options
 from headrace.cli.groups import LazyGroup
 
 _COMMANDS = {"start": "headrace.cli.commands.agent_local:start"}
@@ -30,14 +31,7 @@ Examples:
 
 
 @click.command("start", help=_HELP)
-@click.option("-n", "--name", default="local", show_default=True, help="Its name, for people.")
-@click.option(
-    "-l", "--label", "labels", multiple=True, help="A label; it takes runs whose labels it has."
-)
-@click.option(
-    "-e", "--env", "env", multiple=True, metavar="NAME=VALUE", help="A variable for all its runs."
-)
-@click.option("--limit", type=click.IntRange(min=1), help="How many runs it has at once.")
+@agent_options("local", image=False)
 @click.option(
     "-p",
     "--import-path",
@@ -46,16 +40,10 @@ Examples:
     type=click.Path(exists=True, file_okay=False),
     help="A folder in which its runs look for modules first.",
 )
-@click.option(
-    "--hostname-label/--no-hostname-label",
-    default=True,
-    help="Whether this machine's name is one of its labels, as it is by default.",
-)
-@click.option("--api-url", metavar="URL", help="The server's address.")
 def start(
     name: str,
     labels: tuple[str, ...],
-    env: tuple[str, ...],
+    env: dict[str, str],
     limit: int | None,
     import_paths: tuple[str, ...],
     hostname_label: bool,
@@ -67,21 +55,10 @@ def start(
     agent = LocalAgent(
         name=name,
         labels=labels,
-        env_vars=_variables(env),
+        env_vars=env,
         limit=limit,
         import_paths=import_paths,
         hostname_label=hostname_label,
         api_url=api_url,
     )
     agent.start()
-
-
-def _variables(given: tuple[str, ...]) -> dict[str, str]:
-    variables = {}
-    for each in given:
-        name, sign, value = each.partition("=")
-        if not sign or not name:
-            # The text may be a secret that was meant to be a value: it is not repeated.
-            raise click.BadParameter("Write a variable as NAME=VALUE.", param_hint="--env")
-        variables[name] = value
-    return variables
