@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
-from headrace.config.secrets import Secret
 from headrace.core.errors import ResultError
+from headrace.object_stores import azure
 from headrace.results.object_store import ObjectStoreResult
-
-_VARIABLE = "AZURE_STORAGE_CONNECTION_STRING"
 
 
 class AzureResult(ObjectStoreResult):
@@ -31,8 +28,8 @@ class AzureResult(ObjectStoreResult):
         ResultError: If the container has no name.
     """
 
-    _extra = "azure"
-    _package = "adlfs"
+    _extra = azure.EXTRA
+    _package = azure.PACKAGE
 
     def __init__(
         self,
@@ -52,32 +49,9 @@ class AzureResult(ObjectStoreResult):
         return self.container
 
     def _options(self) -> Mapping[str, Any]:
-        text = self.connection_string
-        if not text and self.connection_string_secret:
-            text = str(Secret(self.connection_string_secret).get())
-        text = text or os.environ.get(_VARIABLE)
-        if not text:
-            raise ResultError(
-                "AzureResult has no connection string. Give connection_string_secret, or set the "
-                f"environment variable {_VARIABLE}."
-            )
-        parts = dict(part.split("=", 1) for part in text.split(";") if "=" in part)
-        if "AccountKey" in parts or "SharedAccessSignature" in parts:
-            return {"connection_string": text}
-        if "AccountName" not in parts:
-            raise ResultError(
-                "AzureResult's connection string names no account: it has no AccountName=..."
-            )
-        suffix = parts.get("EndpointSuffix", "core.windows.net")
-        return {
-            "account_name": parts["AccountName"],
-            "account_host": f"{parts['AccountName']}.blob.{suffix}",
-            "anon": False,
-        }
+        return azure.options_of(
+            self.connection_string, self.connection_string_secret, "AzureResult", ResultError
+        )
 
     def _connect(self, options: Mapping[str, Any]) -> Any:
-        import adlfs
-
-        return adlfs.AzureBlobFileSystem(
-            use_listings_cache=False, skip_instance_cache=True, **options
-        )
+        return azure.connect(options)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
-from headrace.config.secrets import Secret
-from headrace.core.errors import ResultError, SecretError
+from headrace.core.errors import ResultError
+from headrace.object_stores import gcs
 from headrace.results.object_store import ObjectStoreResult
-
-_BOUNDARY = b"--==0=="
 
 
 class GCSResult(ObjectStoreResult):
@@ -26,8 +23,8 @@ class GCSResult(ObjectStoreResult):
         **kwargs: `value`, `location` and `serializer` as of every result.
     """
 
-    _extra = "gcp"
-    _package = "gcsfs"
+    _extra = gcs.EXTRA
+    _package = gcs.PACKAGE
 
     def __init__(self, bucket: str | None = None, **kwargs: Any) -> None:
         self.bucket = bucket
@@ -39,26 +36,10 @@ class GCSResult(ObjectStoreResult):
         return self.bucket
 
     def _options(self) -> Mapping[str, Any]:
-        emulator = os.environ.get("STORAGE_EMULATOR_HOST")
-        if emulator:
-            return {"token": "anon", "endpoint_url": emulator}
-        secret = Secret("GCP_CREDENTIALS")
-        if not secret.exists():
-            return {}
-        key = secret.get()
-        if not isinstance(key, dict):
-            raise SecretError(
-                "GCSResult needs the secret GCP_CREDENTIALS to be a service account's key, "
-                f"as a JSON object, not a {type(key).__name__}."
-            )
-        return {"token": key}
+        return gcs.options_of("GCSResult")
 
     def _connect(self, options: Mapping[str, Any]) -> Any:
-        import gcsfs
-
-        return gcsfs.GCSFileSystem(use_listings_cache=False, skip_instance_cache=True, **options)
+        return gcs.connect(options)
 
     def _write_options(self, data: bytes) -> Mapping[str, Any]:
-        # gcsfs parts the pieces of a small upload with a fixed line. A value that holds this line
-        # goes up the way that large ones do, which has no such pieces.
-        return {"chunksize": len(data)} if _BOUNDARY in data else {}
+        return gcs.write_options(data)

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from threading import Lock
 from typing import Any, ClassVar, NoReturn
 
 from headrace.core.errors import (
     HeadraceError,
     LocationError,
-    MissingExtraError,
     ResultError,
     ResultNotFound,
 )
+from headrace.object_stores.connections import connected
 from headrace.results.stored import StoredResult
-
-_connections: dict[tuple[int, str, str], Any] = {}
-_connections_lock = Lock()
 
 
 class ObjectStoreResult(StoredResult):
@@ -80,20 +75,13 @@ class ObjectStoreResult(StoredResult):
 
     def _files(self) -> Any:
         """Return this process's file system for this result's options."""
-        options = self._options()
-        # A process that was forked off must not use its parent's connection.
-        key = (os.getpid(), type(self).__name__, repr(sorted(options.items(), key=_by_name)))
-        with _connections_lock:
-            found = _connections.get(key)
-            if found is None:
-                try:
-                    found = self._connect(options)
-                except ImportError as error:
-                    raise MissingExtraError(
-                        type(self).__name__, self._extra, self._package
-                    ) from error
-                _connections[key] = found
-            return found
+        return connected(
+            self._connect,
+            self._options(),
+            feature=type(self).__name__,
+            extra=self._extra,
+            package=self._package,
+        )
 
     def _object(self, location: str) -> str:
         key = location.lstrip("/")
@@ -111,7 +99,3 @@ class ObjectStoreResult(StoredResult):
             f"{type(self).__name__}: {self._bucket()} cannot be {what} for {location}: "
             f"{type(error).__name__}: {str(error).rstrip('.')}."
         ) from error
-
-
-def _by_name(option: tuple[str, Any]) -> str:
-    return option[0]

@@ -5,22 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from headrace.config.secrets import Secret
-from headrace.core.errors import ResultError, SecretError
+from headrace.core.errors import ResultError
+from headrace.object_stores import s3
 from headrace.results.object_store import ObjectStoreResult
-
-#: What boto3 takes for a client, and what the file system calls it; None: below `client_kwargs`.
-_BOTO3 = {
-    "aws_access_key_id": "key",
-    "aws_secret_access_key": "secret",
-    "aws_session_token": "token",
-    "endpoint_url": "endpoint_url",
-    "use_ssl": "use_ssl",
-    "profile_name": "profile",
-    "region_name": None,
-    "api_version": None,
-    "verify": None,
-}
 
 
 class S3Result(ObjectStoreResult):
@@ -44,8 +31,8 @@ class S3Result(ObjectStoreResult):
         ResultError: If the bucket has no name, or `boto3_kwargs` holds anything else.
     """
 
-    _extra = "aws"
-    _package = "s3fs"
+    _extra = s3.EXTRA
+    _package = s3.PACKAGE
 
     def __init__(
         self,
@@ -59,11 +46,11 @@ class S3Result(ObjectStoreResult):
         self.bucket = bucket
         self.boto3_kwargs = dict(boto3_kwargs or {})
         self.upload_options = dict(upload_options or {})
-        unknown = sorted(self.boto3_kwargs.keys() - _BOTO3.keys() - {"credentials"})
+        unknown = s3.unknown_in(self.boto3_kwargs)
         if unknown:
             raise ResultError(
                 f"S3Result does not know {', '.join(map(repr, unknown))} in boto3_kwargs; "
-                f"it knows: {', '.join(sorted([*_BOTO3, 'credentials']))}."
+                f"it knows: {', '.join(sorted(s3.KNOWN))}."
             )
         super().__init__(**kwargs)
 
@@ -71,42 +58,10 @@ class S3Result(ObjectStoreResult):
         return self.bucket
 
     def _options(self) -> Mapping[str, Any]:
-        options: dict[str, Any] = {}
-        client: dict[str, Any] = {}
-        for name, value in (self._credentials() | self.boto3_kwargs).items():
-            if name == "credentials":
-                continue
-            option = _BOTO3[name]
-            if option is None:
-                client[name] = value
-            else:
-                options[option] = value
-        return options | {"client_kwargs": client}
-
-    def _credentials(self) -> dict[str, Any]:
-        given = self.boto3_kwargs.get("credentials")
-        where = "boto3_kwargs['credentials']"
-        if given is None and not {"aws_access_key_id", "profile_name"} & self.boto3_kwargs.keys():
-            secret = Secret("AWS_CREDENTIALS")
-            given, where = (secret.get() if secret.exists() else None), "the secret AWS_CREDENTIALS"
-        if given is None:
-            return {}
-        try:
-            return {
-                "aws_access_key_id": given["ACCESS_KEY"],
-                "aws_secret_access_key": given["SECRET_ACCESS_KEY"],
-                "aws_session_token": given.get("SESSION_TOKEN"),
-            }
-        except (KeyError, TypeError, AttributeError):
-            raise SecretError(
-                f"S3Result needs {where} to be a JSON object with ACCESS_KEY and "
-                "SECRET_ACCESS_KEY (and SESSION_TOKEN, if there is one)."
-            ) from None
+        return s3.options_of(self.boto3_kwargs, "S3Result", "boto3_kwargs")
 
     def _connect(self, options: Mapping[str, Any]) -> Any:
-        import s3fs
-
-        return s3fs.S3FileSystem(use_listings_cache=False, skip_instance_cache=True, **options)
+        return s3.connect(options)
 
     def _write_options(self, data: bytes) -> Mapping[str, Any]:
         return self.upload_options
