@@ -10,10 +10,12 @@ import itertools
 import queue
 import threading
 import time
+import uuid
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from headrace.agents.launcher import Ended
 from headrace.agents.pauses import FIRST_PAUSE, HELD, HELD_WHILE_DEPLOYING, LONGEST_PAUSE, Pauses
 from headrace.client.client import Client
 from headrace.config.logging import get_logger
@@ -80,6 +82,9 @@ class Agent:
         self._to_report: queue.SimpleQueue[tuple[str, int, str]] = queue.SimpleQueue()
         self._pool = ThreadPoolExecutor(8, "deploy")
         self._pauses = Pauses()
+        #: What the server knows a question by that is asked again as no answer came.
+        self._session = uuid.uuid4().hex
+        self._questions = 0
 
     def run(self) -> None:
         """Work until `stop` is called.
@@ -168,6 +173,7 @@ class Agent:
                 self._wait(LONGEST_PAUSE)
             else:
                 heard = True
+                self._questions += 1
                 took = time.monotonic() - asked_at
                 pause = self._pauses.answered(wait, took, claimed, self._log)
                 self._take(claimed)
@@ -191,6 +197,8 @@ class Agent:
             wait=wait,
             ahead=AHEAD,
             deploying=sorted(deploying),
+            session=self._session,
+            number=self._questions,
         )
 
     def _wait_for_room(self) -> int | None:
@@ -300,6 +308,8 @@ class Agent:
         while True:
             try:
                 for ended in self._launcher.watch(1.0):
+                    if not isinstance(ended, Ended):
+                        continue
                     run = ended.deployment
                     self._log.info(
                         "Flow run %s (attempt %d) has ended: %s.",

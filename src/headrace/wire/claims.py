@@ -20,6 +20,11 @@ class Claim(Request):
         wait: For how many seconds the answer may be held back until there is a run.
         ahead: How far ahead of its time, in seconds, it takes a scheduled run.
         deploying: Flow runs that it holds and is still deploying: their claims are renewed.
+        session: What this run of the agent's program calls itself; empty if it does not number its
+            questions.
+        number: The number of the question in its session. It is the same when the agent asks again
+            because no answer came, and then the answer is the same, too; whoever asks with a smaller
+            number was overtaken and gets nothing.
     """
 
     agent: str
@@ -30,6 +35,8 @@ class Claim(Request):
     wait: float = 0.0
     ahead: float = 0.0
     deploying: list[str] = []
+    session: str = ""
+    number: int = 0
 
 
 class ClaimedRun(Answer):
@@ -69,8 +76,8 @@ class Claimed(Answer):
     Attributes:
         runs: The flow runs; none if there were none until the end of the wait.
         cancelled: Of the runs that it said it is deploying, those that it is not to go on with.
-        begun: Of those, the ones whose process has begun, or whose attempt is over: the agent need
-            not keep their claims alive.
+        begun: Of those that it said it is deploying, the ones whose process has begun: it need not
+            keep their claims alive any more.
         next_due: In how many seconds it had better ask again, if a scheduled run is due then.
     """
 

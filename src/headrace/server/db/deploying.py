@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
@@ -26,12 +27,23 @@ _CHOICE = select(
 _AT_ONCE = 1000
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How runs are getting on that agents say they are deploying; by the agents' ids."""
+
+    #: Those that they are not to go on with: they were cancelled, paused or deleted, they are over,
+    #: or they are another agent's by now.
+    stopped: Mapping[str, Sequence[str]]
+    #: Those whose processes have begun.
+    begun: Mapping[str, Sequence[str]]
+
+
 def look_after(
     connection: Connection,
     deploying: Mapping[str, Sequence[str]],
     policy: Policy,
     now: datetime.datetime,
-) -> dict[str, list[str]]:
+) -> Progress:
     """Take agents' word that they are still deploying runs: renew the claims that are half over.
 
     Args:
@@ -41,23 +53,25 @@ def look_after(
         now: The time.
 
     Returns:
-        By the agents' ids, those runs that they are not to go on with: they were cancelled, paused
-        or deleted, they are over, or they are another agent's by now.
+        How the runs are getting on.
     """
     rows = _rows(connection, [run_id for run_ids in deploying.values() for run_id in run_ids])
     soon = now.timestamp() + policy.claim.total_seconds() / 2
     stopped: dict[str, list[str]] = {}
+    begun: dict[str, list[str]] = {}
     to_renew: dict[str, str] = {}
     for agent, run_ids in deploying.items():
         for run_id in run_ids:
             row = rows.get(run_id)
             if row is None or row.agent != agent or not _goes_on(row):
                 stopped.setdefault(agent, []).append(run_id)
-            elif row.phase == Phase.CLAIMED.value and row.lease_until < soon:
+            elif row.phase == Phase.RUNNING.value:
+                begun.setdefault(agent, []).append(run_id)
+            elif row.lease_until < soon:
                 to_renew[run_id] = agent
     if to_renew:
         _renew(connection, to_renew, policy, now)
-    return stopped
+    return Progress(stopped, begun)
 
 
 def give_back(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
 from headrace.server.db.columns import from_json
 from headrace.server.db.ownership import Record, load, save, to_time
-from headrace.server.db.schema import attempts, flow_runs, flows, projects, writers
+from headrace.server.db.schema import attempts, flow_runs, flows, logs, projects, writers
 from headrace.server.problems import Refusal, not_found
 from headrace.server.rules import ownership as rules
 from headrace.server.rules.ownership import Phase, Policy, Refused, Time, Why
@@ -33,6 +34,8 @@ _PLACE_OF_RUN = (
     .where(flow_runs.c.key == bindparam("its_key"))
     .values({name: bindparam(name) for name in ("host", "pid")})
 )
+#: Who writes what a process has printed that never began; no process calls itself so.
+_PRINTED = "printed"
 #: All that a run's process is told of it.
 _DETAILS = (
     select(
@@ -117,12 +120,39 @@ def exited(
         Refusal: If there is no such flow run; 404.
     """
     record = _load(connection, run_id, policy)
-    after = rules.exited(record.own, told.attempt, storable(told.reason), now)
-    if after == record.own:
+    reason = storable(told.reason)
+    after = rules.exited(record.own, told.attempt, reason, now, is_final=told.is_final)
+    is_news = after != record.own
+    if told.output:
+        _keep_output(connection, record, told, now, is_stale=not is_news)
+    if not is_news:
         return False
     who = who or _agent_name(connection, record, told.attempt) or "agent"
     save(connection, record, after, who=who, now=now)
     return True
+
+
+def _keep_output(
+    connection: Connection, record: Record, told: Exited, now: Time, *, is_stale: bool
+) -> None:
+    """Keep what a process printed as its run's log, once, if the process never began."""
+    whose = {"its_key": record.key, "its_attempt": told.attempt}
+    if told.attempt > record.own.attempt or connection.execute(_WRITER, whose).first() is not None:
+        return
+    row = {"run_key": record.key, "attempt": told.attempt, "nonce": _PRINTED, "stored": 1}
+    made = connection.execute(writers.insert().returning(writers.c.id), row)
+    line = {
+        "run_key": record.key,
+        "writer": made.scalar_one(),
+        "seq": 1,
+        "at": now.timestamp(),
+        "level": logging.INFO,
+        "logger": "output",
+        "message": storable(told.output),
+        "map_index": -1,
+        "is_stale": is_stale,
+    }
+    connection.execute(logs.insert(), line)
 
 
 def orders_for(connection: Connection, run_id: str, attempt: int, nonce: str) -> EventAnswer:

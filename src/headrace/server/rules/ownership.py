@@ -307,7 +307,9 @@ def _park(own: Ownership, batch: Batch, now: Time) -> Ownership:
 # -- losses -----------------------------------------------------------------------------------
 
 
-def exited(own: Ownership, attempt: int, why: str, now: Time) -> Ownership:
+def exited(
+    own: Ownership, attempt: int, why: str, now: Time, *, is_final: bool = False
+) -> Ownership:
     """Take the word of whoever saw a process end: a supervisor, an agent, a platform.
 
     Args:
@@ -315,10 +317,11 @@ def exited(own: Ownership, attempt: int, why: str, now: Time) -> Ownership:
         attempt: Whose process it was.
         why: How it ended, in the platform's own words.
         now: The time.
+        is_final: Whether another attempt would end the same way, so that none is made.
     """
     if attempt != own.attempt or own.phase not in (Phase.CLAIMED, Phase.RUNNING):
         return own
-    return _lose(own, why, now)
+    return _lose(own, why, now, is_final=is_final)
 
 
 def give_back(own: Ownership, attempt: int, why: str, now: Time) -> Ownership:
@@ -352,7 +355,7 @@ def expire(own: Ownership, now: Time) -> Ownership:
     return _lose(own, f"its process was not heard of since {own.lease_until.isoformat()}", now)
 
 
-def _lose(own: Ownership, why: str, now: Time) -> Ownership:
+def _lose(own: Ownership, why: str, now: Time, *, is_final: bool = False) -> Ownership:
     """Close a lost attempt: another one follows, unless there have been too many."""
     story = f"Attempt {own.attempt} was lost: {why.rstrip('.')}."
     if own.cancelling is not None:
@@ -360,6 +363,8 @@ def _lose(own: Ownership, why: str, now: Time) -> Ownership:
     if own.phase is Phase.CLAIMED and own.pausing is not None:
         # Its agent lets go of it, as it was told to: nothing began, so nothing is recovered.
         return _put_back(own, own.start_time, own.pausing)
+    if is_final:
+        return _finish(own, "Failed", f"{story} Another attempt would end the same way.")
     if own.recoveries >= own.policy.max_recoveries:
         return _finish(own, "Failed", f"{story} {_no_more(own.recoveries)}")
     start_time = now + own.policy.back_off * own.recoveries**2

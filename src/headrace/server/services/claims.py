@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import logging
-from collections.abc import Collection, Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from headrace.core.errors import DatabaseError
@@ -16,10 +16,10 @@ from headrace.server.db.claims import Handed, Token
 from headrace.server.db.deploying import give_back, look_after
 from headrace.server.services.auth import hash_of, new_token
 from headrace.server.services.handed import Claimed as ClaimedAttempt
-from headrace.server.services.handed import HandedOut
+from headrace.server.services.handed import HandedOut, Question
 from headrace.server.services.heard_of import HeardOf
 from headrace.server.services.waiters import Outcome, Waiter, check, waiter_of
-from headrace.wire.claims import Claim, Claimed
+from headrace.wire.claims import Claim, Claimed, ClaimedRun
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -70,6 +70,8 @@ class Claims:
         self._heard = HeardOf()
         self._handed_out = HandedOut(self._lost)
         self._waiting: dict[Waiter, None] = {}
+        #: Those whose question may come again, by what they call it.
+        self._asking: dict[Question, Waiter] = {}
         #: Those that the transaction that is being performed serves.
         self._served: set[Waiter] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -91,22 +93,26 @@ class Claims:
         try:
             check(asked)
             self._heard.of(asked)
-            self._handed_out.heard(asked.agent, asked.deploying, asks=asked.most > 0)
             waiter = waiter_of(asked)
+            answer = self._handed_out.asked(waiter.question)
+            if answer is not None:
+                return Claimed(runs=answer)
+            self._handed_out.heard(asked.agent, asked.deploying, asks=asked.most > 0)
+            self._overtake(waiter)
             await self._wait(waiter, min(asked.wait, self._longest_wait), leaving)
             outcome = await self._outcome(waiter)
         finally:
             leaving.cancel()
         got = outcome.handed
-        claims = [(run.id, run.attempt) for run in got.runs]
         if leaving.done() and not leaving.cancelled():
-            self._take_back(claims, f"the agent {asked.name} went away before it got it")
+            self._went_away(waiter, got.runs)
             return Claimed()
-        self._handed_out.given(asked.agent, claims)
+        self._handed_out.given(waiter.question, got.runs)
         due = got.next_due
         return Claimed(
             runs=got.runs,
             cancelled=outcome.cancelled,
+            begun=outcome.begun,
             next_due=None if due is None else max(0.0, due - timestamp()),
         )
 
@@ -128,6 +134,15 @@ class Claims:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     # -- one agent ----------------------------------------------------------------------------
+
+    def _overtake(self, waiter: Waiter) -> None:
+        """Answer nothing to whoever asks the same as this one, and has waited before it."""
+        if not waiter.question.session:
+            return
+        other = self._asking.get(waiter.question)
+        self._asking[waiter.question] = waiter
+        if other is not None and not other.future.done():
+            other.future.set_result(Outcome(Handed(runs=[], next_due=None), [], []))
 
     async def _wait(self, waiter: Waiter, seconds: float, leaving: asyncio.Future[Any]) -> None:
         """Wait until there is something to tell the agent, or until the end of its wait."""
@@ -160,13 +175,15 @@ class Claims:
             raise
         finally:
             self._waiting.pop(waiter, None)
+            if self._asking.get(waiter.question) is waiter:
+                del self._asking[waiter.question]
             self._metrics.waiting_agents.set(len(self._waiting))
 
     async def _outcome(self, waiter: Waiter) -> Outcome:
         """Return what came of a wait; what is being given to it right now is waited for."""
         if waiter.future.done() or waiter in self._served:
             return await waiter.future
-        return Outcome(Handed(runs=[], next_due=waiter.next_due), [])
+        return Outcome(Handed(runs=[], next_due=waiter.next_due), [], waiter.begun)
 
     # -- all agents ---------------------------------------------------------------------------
 
@@ -180,7 +197,11 @@ class Claims:
             After how many seconds to look again, if nothing happens before; None if nothing will
             be due.
         """
-        waiters = [waiter for waiter in self._waiting if everybody or waiter.is_new]
+        waiters = [
+            waiter
+            for waiter in self._waiting
+            if (everybody or waiter.is_new) and not waiter.future.done()
+        ]
         seen = self._heard.to_note(waiter.offer.agent for waiter in self._waiting)
         if not waiters and not seen:
             return self._pause()
@@ -218,13 +239,20 @@ class Claims:
         for waiter in news:
             if waiter.deploying:
                 deploying.setdefault(waiter.offer.agent, []).extend(waiter.deploying)
-        stopped = look_after(connection, deploying, self._policy, now()) if deploying else {}
+        progress = look_after(connection, deploying, self._policy, now())
         takers = [waiter for waiter in waiters if waiter.offer.most]
         offers = [waiter.offer for waiter in takers]
         handed = stored.claim(connection, offers, self._policy, now(), _token) if takers else []
         got = dict(zip(takers, handed, strict=True))
         nothing = Handed(runs=[], next_due=None)
-        return [Outcome(got.get(waiter, nothing), _among(stopped, waiter)) for waiter in waiters]
+        return [
+            Outcome(
+                got.get(waiter, nothing),
+                _among(progress.stopped, waiter),
+                _among(progress.begun, waiter),
+            )
+            for waiter in waiters
+        ]
 
     def _give(self, waiter: Waiter, outcome: Outcome) -> None:
         got = outcome.handed
@@ -232,16 +260,19 @@ class Claims:
             self._hub.notify(f"run:{run.id}")
         if got.runs:
             self._metrics.claimed.inc(len(got.runs))
+        if waiter.future.done():
+            # Whoever asked has gone. It may have asked the same again in the meantime.
+            again = self._asking.get(waiter.question)
+            if again is None or again.future.done():
+                self._went_away(waiter, got.runs)
+                return
+            waiter = again
         waiter.next_due = got.next_due
+        waiter.begun = outcome.begun or waiter.begun
         has_news = got.runs or outcome.cancelled
-        if not has_news and waiter.waits and waiter in self._waiting:
-            return
-        self._waiting.pop(waiter, None)
-        if not waiter.future.done():
+        if has_news or not waiter.waits or waiter not in self._waiting:
+            self._waiting.pop(waiter, None)
             waiter.future.set_result(outcome)
-            return
-        claims = [(run.id, run.attempt) for run in got.runs]
-        self._take_back(claims, f"the agent {waiter.offer.name} went away before it got it")
 
     def _pause(self) -> float | None:
         """Return for how many seconds nothing will be due for those that wait."""
@@ -254,6 +285,14 @@ class Claims:
         return max(0.0, soonest - timestamp())
 
     # -- claims that got lost -----------------------------------------------------------------
+
+    def _went_away(self, waiter: Waiter, runs: Sequence[ClaimedRun]) -> None:
+        """Keep runs that found nobody for whoever asks the same again; else take them back."""
+        if self._handed_out.is_open(waiter.question):
+            self._handed_out.given(waiter.question, runs, is_read=False)
+        else:
+            claims = [(run.id, run.attempt) for run in runs]
+            self._take_back(claims, f"the agent {waiter.offer.name} went away before it got it")
 
     def _lost(self, agent: str, claims: list[ClaimedAttempt]) -> None:
         self._take_back(claims, f"the agent {agent} did not get to know of it")
@@ -279,8 +318,8 @@ class Claims:
             self._hub.notify("work")
 
 
-def _among(stopped: dict[str, list[str]], waiter: Waiter) -> list[str]:
-    of_agent = stopped.get(waiter.offer.agent)
+def _among(by_agent: Mapping[str, Sequence[str]], waiter: Waiter) -> list[str]:
+    of_agent = by_agent.get(waiter.offer.agent)
     return [run_id for run_id in waiter.deploying if run_id in of_agent] if of_agent else []
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from headrace.server.db.claims import Handed
 from headrace.server.problems import Refusal
 from headrace.server.rules.matching import Offer
+from headrace.server.services.handed import Question
 from headrace.wire.claims import Claim
 
 #: How far ahead of their time runs are handed out at most, in seconds.
@@ -23,6 +24,8 @@ class Outcome:
     handed: Handed
     #: Of the runs that it is deploying, those that it is not to go on with.
     cancelled: list[str]
+    #: Of the runs that it is deploying, those whose processes have begun.
+    begun: list[str]
 
 
 @dataclass(eq=False, slots=True)
@@ -30,6 +33,8 @@ class Waiter:
     """An agent that waits."""
 
     offer: Offer
+    #: What it calls what it asks.
+    question: Question
     #: The runs that it is deploying.
     deploying: list[str]
     #: What comes of it.
@@ -40,6 +45,8 @@ class Waiter:
     is_new: bool = True
     #: When the next run is due for it, as far as is known; seconds since 1970, UTC.
     next_due: float | None = None
+    #: Of the runs that it is deploying, those whose processes have begun, as of the last look.
+    begun: list[str] = field(default_factory=list)
 
 
 def waiter_of(asked: Claim) -> Waiter:
@@ -53,6 +60,7 @@ def waiter_of(asked: Claim) -> Waiter:
             most=asked.most,
             ahead=asked.ahead,
         ),
+        question=Question(asked.agent, asked.session, asked.number),
         deploying=asked.deploying,
         future=asyncio.get_running_loop().create_future(),
         waits=asked.wait > 0 and asked.most > 0,
