@@ -273,3 +273,54 @@ def test_agents_that_compete_get_each_run_once(database_url: str, tmp_path: Path
         assert {row.attempt for row in rows} == {1}
 
     play(scenario, database_url, tmp_path)
+
+
+def test_a_question_that_comes_again_is_answered_with_the_same_runs(
+    database_url: str, tmp_path: Path
+):
+    async def scenario(app: App) -> None:
+        await registered(app)
+        new = [await made(app) for _ in range(3)]
+        question = {"session": "s", "number": 1}
+        first = await claim(app, most=2, **question)
+        again = await claim(app, most=2, **question)
+        assert [run.id for run in first.runs] == [run.id for run in new[:2]]
+        assert again.runs == first.runs  # with the same attempts and tokens
+        # Overtaken, it gets nothing; another question gets the rest.
+        known = [run.id for run in again.runs]
+        assert await ids(claim(app, session="s", number=2, deploying=known)) == [new[2].id]
+        assert await ids(claim(app, most=2, **question)) == []
+
+    play(scenario, database_url, tmp_path)
+
+
+def test_a_question_that_comes_again_while_it_waits_takes_the_place_of_the_first(
+    database_url: str, tmp_path: Path
+):
+    async def scenario(app: App) -> None:
+        await registered(app)
+        question = {"session": "s", "number": 1, "wait": 30}
+        first = asyncio.create_task(claim(app, **question))
+        await asyncio.sleep(0.1)
+        again = asyncio.create_task(claim(app, **question))
+        assert await ids(first) == []
+        new = await made(app)
+        assert await ids(again) == [new.id]
+
+    play(scenario, database_url, tmp_path)
+
+
+def test_an_agent_learns_that_a_process_has_begun(database_url: str, tmp_path: Path):
+    async def scenario(app: App) -> None:
+        await registered(app)
+        new = await made(app)
+        await claim(app)
+        assert (await claim(app, deploying=[new.id], most=0)).begun == []
+        body = Activate(attempt=1, nonce="n")
+        await app.post(f"/runs/{new.id}/activate", body, Activated)
+        assert (await claim(app, deploying=[new.id], most=0)).begun == [new.id]
+        # Also after a wait in which nothing happened.
+        assert (await claim(app, deploying=[new.id], wait=0.2)).begun == [new.id]
+        assert (await claim(app, "a2", deploying=[new.id])).begun == []
+
+    play(scenario, database_url, tmp_path)

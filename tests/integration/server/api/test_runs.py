@@ -146,6 +146,46 @@ def test_who_is_too_late_is_told(database_url: str, tmp_path: Path):
     play(scenario, database_url, tmp_path)
 
 
+def test_an_end_that_is_final_fails_the_run_at_once(database_url: str, tmp_path: Path):
+    async def scenario(app: App) -> None:
+        await _claimed(app)
+        told = Exited(attempt=1, reason="there is no image nowhere:1", is_final=True)
+        await app.post("/runs/r1/exited", told, type(None))
+        row = await _row(app)
+        assert (row.state, row.recoveries) == ("Failed", 0)
+        assert row.message == (
+            "Attempt 1 was lost: there is no image nowhere:1. Another attempt would end the same way."
+        )
+
+    play(scenario, database_url, tmp_path)
+
+
+def test_what_a_process_printed_that_never_began_is_its_log(database_url: str, tmp_path: Path):
+    async def scenario(app: App) -> None:
+        await _claimed(app)
+        told = Exited(attempt=1, reason="exit code 1", output="python: not found\nbye\n")
+        await app.post("/runs/r1/exited", told, type(None))
+        await app.post("/runs/r1/exited", told, type(None))
+        lines = await app.parts.database.read(
+            lambda c: c.execute(select(logs.c.logger, logs.c.message, logs.c.is_stale)).all()
+        )
+        assert [tuple(line) for line in lines] == [("output", "python: not found\nbye\n", False)]
+
+    play(scenario, database_url, tmp_path)
+
+
+def test_what_a_process_printed_that_began_has_been_told_already(database_url: str, tmp_path: Path):
+    async def scenario(app: App) -> None:
+        await _claimed(app)
+        await app.post("/runs/r1/activate", Activate(attempt=1, nonce="n1"), Activated)
+        told = Exited(attempt=1, reason="killed by SIGKILL", output="the run's own lines")
+        await app.post("/runs/r1/exited", told, type(None))
+        assert (await _row(app)).state == "Scheduled"
+        assert await app.parts.database.read(lambda c: c.execute(select(logs)).all()) == []
+
+    play(scenario, database_url, tmp_path)
+
+
 def test_orders_wake_who_waits_for_them(database_url: str, tmp_path: Path):
     async def scenario(app: App) -> None:
         await _claimed(app)
