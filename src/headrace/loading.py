@@ -102,14 +102,18 @@ def flows_in_file(path: str | os.PathLike[str], unique: bool = True) -> dict[str
     return _flows_of(code, file, f"<{stem}>", os.fspath(path), unique)
 
 
-def flows_in_code(code: str | bytes) -> dict[str, Flow]:
+def flows_in_code(code: str | bytes, where: str = "the code given") -> dict[str, Flow]:
     """Run the text of a file and return the flows that it makes, by name; at least one.
+
+    Args:
+        code: The text.
+        where: Where it is from, for messages.
 
     Errors are those of `extract_flow_from_file`.
     """
     if not isinstance(code, str | bytes):
         raise LoadError(f"The file_contents must be a string or bytes, not {code!r}.")
-    return _flows_of(code, None, "<flow>", "the code given")
+    return _flows_of(code, None, "<flow>", where)
 
 
 def flows_in_module(module_str: str, unique: bool = True) -> dict[str, Flow]:

@@ -5,7 +5,11 @@ where it is; a run loads it from there.
 """
 
 from headrace.storage.base import Storage as Storage
+from headrace.storage.bitbucket import Bitbucket as Bitbucket
+from headrace.storage.codecommit import CodeCommit as CodeCommit
 from headrace.storage.git import Git as Git
+from headrace.storage.github import GitHub as GitHub
+from headrace.storage.gitlab import GitLab as GitLab
 from headrace.storage.local import Local as Local
 from headrace.storage.module import Module as Module
 from headrace.storage.rebuilding import get_default_storage_class as get_default_storage_class

@@ -11,7 +11,11 @@ from headrace.storage.base import Storage
 
 #: The kinds that are there, by name, and where each is.
 KINDS: Final = {
+    "Bitbucket": "headrace.storage.bitbucket",
+    "CodeCommit": "headrace.storage.codecommit",
     "Git": "headrace.storage.git",
+    "GitHub": "headrace.storage.github",
+    "GitLab": "headrace.storage.gitlab",
     "Local": "headrace.storage.local",
     "Module": "headrace.storage.module",
 }
