@@ -19,11 +19,19 @@ class RunningAgent:
 
     Args:
         server: The server that it asks.
-        arguments: What follows `headrace agent local start`.
+        arguments: What follows `headrace agent KIND start`.
         env: Its environment variables over those of this process.
+        kind: What it deploys to.
     """
 
-    def __init__(self, server: RunningServer, arguments: list[str], env: dict[str, str]) -> None:
+    def __init__(
+        self,
+        server: RunningServer,
+        arguments: list[str],
+        env: dict[str, str],
+        kind: str = "local",
+    ) -> None:
+        self._kind = kind
         self.env = {**server.env, **env}
         self.home = Path(self.env["HEADRACE_HOME"])
         self._server = server
@@ -46,7 +54,7 @@ class RunningAgent:
 
     def start(self) -> None:
         assert self._process is None, "the agent runs already"
-        command = [str(PROGRAM), "agent", "local", "start", *self._arguments]
+        command = [str(PROGRAM), "agent", self._kind, "start", *self._arguments]
         # If the test run itself is killed, the agent goes with it.
         if setpriv := shutil.which("setpriv"):
             command = [setpriv, "--pdeathsig", "TERM", "--", *command]
@@ -107,17 +115,19 @@ def running_agent(
     *labels: str,
     options: list[str] | None = None,
     env: dict[str, str] | None = None,
+    kind: str = "local",
 ) -> Iterator[RunningAgent]:
-    """Run `headrace agent local start` for the length of a `with` block, in the server's home.
+    """Run `headrace agent KIND start` for the length of a `with` block, in the server's home.
 
     Args:
         server: The server that it asks.
         labels: Its labels.
         options: More options of the command.
         env: Its environment variables over those of the server's clients.
+        kind: What it deploys to.
     """
     arguments = [word for label in labels for word in ("--label", label)] + (options or [])
-    agent = RunningAgent(server, arguments, env or {})
+    agent = RunningAgent(server, arguments, env or {}, kind)
     agent.start()
     try:
         yield agent
