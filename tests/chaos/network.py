@@ -7,7 +7,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,7 +22,7 @@ from tests.chaos.quick import QuickPlace
 from tests.chaos.story import check
 from tests.support.agents import RunningAgent, running_agent
 from tests.support.place import running_place
-from tests.support.proxy import Fault, Plan, Proxy
+from tests.support.proxy import Proxy
 
 T = TypeVar("T")
 
@@ -160,20 +159,6 @@ class Line(Proxy):
             found = [pair for pair in found if pair[0].lower() != "headrace-wire"]
             found.append(("headrace-wire", self.answered_as))
         return status, found, answer
-
-
-@dataclass(kw_only=True)
-class Storm(Plan):
-    """A plan that spares most claims: one whose answer is lost is given to nobody for seconds."""
-
-    def draw(self, method: str, path: str) -> tuple[Fault, float]:
-        drawn = super().draw(method, path)
-        self._claims += path.endswith("/claims")
-        return ("pass", 0.0) if path.endswith("/claims") and self._claims % 6 else drawn
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._claims = 0
 
 
 class LinedPlace(QuickPlace):

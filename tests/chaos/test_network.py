@@ -19,7 +19,6 @@ from headrace.core.errors import VersionMismatch
 from tests.chaos.network import (
     Line,
     LinedPlace,
-    Storm,
     check_events,
     directory_of,
     insist,
@@ -102,7 +101,7 @@ def test_what_people_and_runs_say_in_a_storm_takes_effect_once(
     go = tmp_path / "go"
     assert place.network is not None
     place.network.asked.clear()
-    _weather(place, Storm(seed=7, odds=STORMS[storm]))
+    _weather(place, Plan(seed=7, odds=STORMS[storm]))
     with over_the_network(place) as client:
 
         def begin(who: str, until: object) -> str:
