@@ -18,7 +18,7 @@ PYTHON ?=
 TEST_PROCESSES ?= 3
 SIDE_BY_SIDE = --numprocesses $(TEST_PROCESSES) --dist loadfile
 
-.PHONY: help demo test test-fast test-pythons check format bench docs docs-check changelog lock clean env env-demo dot
+.PHONY: help demo test test-fast test-pythons check format bench docs docs-check changelog lock clean env env-demo dot engine
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -33,10 +33,16 @@ env-demo:
 dot:
 	@command -v dot >/dev/null || tools/system.sh graphviz || echo "going on without graphviz's dot" >&2
 
+# The Docker engine, its registry, and what makes an image without any: tests run containers.
+engine:
+	@command -v dockerd docker-registry mmdebstrap >/dev/null \
+		|| tools/system.sh docker.io docker-registry mmdebstrap \
+		|| echo "going on without the Docker engine: tests of containers could not run" >&2
+
 demo: env-demo dot  ## Run the example flow on each executor, then tracked by a server (ARGS=--keep leaves it running)
 	@$(PY) -m examples $(ARGS)
 
-test: env dot  ## Run every test
+test: env dot engine  ## Run every test
 	@$(PY) -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 test-fast: env dot  ## Run the unit and contract tests, in under 90 seconds

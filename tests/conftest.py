@@ -14,6 +14,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+# Fixtures of the tests that run containers.
+from tests.integration.components.base_image import headrace_image as headrace_image
+from tests.integration.components.base_image import python_image as python_image
+from tests.integration.components.docker_engine import docker_engine as docker_engine
+from tests.integration.components.registry import registry as registry
+
 # Fixtures of the tests that need a server's database.
 from tests.support.databases import database_url as database_url
 from tests.support.databases import postgresql_server as postgresql_server
