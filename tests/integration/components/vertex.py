@@ -20,11 +20,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from google.auth import jwt
+from google.auth.exceptions import GoogleAuthError, MalformedError
 
 from tests.integration.components.vertex_filters import BadFilter, parse
 from tests.integration.components.vertex_jobs import Invalid, Job, Machines, masked, parsed
 
 PROJECT, NUMBER, REGION = "headrace-test", "415104041262", "europe-west4"
+UNIVERSE = "universe.example"
 _REGIONS = (REGION, "us-central1")
 _JOBS = re.compile(r"/v1/projects/([^/]+)/locations/([^/]+)/customJobs(?:/(\d+)(:cancel)?)?")
 _CODES = {
@@ -68,10 +73,11 @@ class FakeVertex:
     Attributes:
         url: Its address, for Vertex AI, for Cloud Logging and for tokens.
         machines: Its jobs.
-        key_file: A service account's key that it gives tokens for.
+        key_file: A service account's key that it takes.
+        revoked_key_file: One that it gives no token for.
         waits: For how many seconds jobs that are made from now on are queued, and pending.
         asked: The kind of each request.
-        refuses_keys: Whether it gives no tokens.
+        refuses_all: Whether it takes no key any more.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -79,13 +85,14 @@ class FakeVertex:
         self.waits = {"QUEUED": 0.0, "PENDING": 0.0}
         self.asked: list[str] = []
         self.faults: list[Fault] = []
-        self.tokens: set[str] = set()
-        self.refuses_keys = False
+        self.refuses_all = False
         self._ids = itertools.count(7_000_000_000_000_000_001)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self.key_file = _key_file(folder / "key.json", f"{self.url}/token")
+        # Google's package asks nobody else about keys that are not of its own universe.
+        self.key_file, self._public = _key_file(folder / "key.json", self.url, UNIVERSE)
+        self.revoked_key_file, _ = _key_file(folder / "revoked.json", self.url, "googleapis.com")
         threading.Thread(target=self._server.serve_forever, args=[0.05], daemon=True).start()
 
     @property
@@ -116,14 +123,15 @@ class FakeVertex:
                 return fault
         return None
 
-    def token(self, body: bytes) -> dict[str, Any]:
-        """Give a token for a service account's assertion."""
-        grant = dict(urllib.parse.parse_qsl(body.decode()))
-        if self.refuses_keys or grant.get("assertion", "").count(".") != 2:
-            raise Refuse("INVALID_ARGUMENT", "invalid_grant")
-        token = f"token-{len(self.tokens)}"
-        self.tokens.add(token)
-        return {"access_token": token, "expires_in": 3600, "token_type": "Bearer"}
+    def check_token(self, token: str) -> None:
+        """Take what is signed by the service account's own key, and no other."""
+        try:
+            if self.refuses_all:
+                raise ValueError("revoked")
+            jwt.decode(token, certs=self._public, clock_skew_in_seconds=10)
+        except (ValueError, MalformedError, GoogleAuthError):
+            message = "Request had invalid authentication credentials."
+            raise Refuse("UNAUTHENTICATED", message) from None
 
     def create(self, parent: str, body: bytes) -> dict[str, Any]:
         try:
@@ -264,8 +272,8 @@ def _handler(fake: FakeVertex) -> type[BaseHTTPRequestHandler]:
 
         def _do(self, kind: str, parts: Any, params: dict[str, str], body: bytes) -> dict[str, Any]:
             if kind == "token":
-                return fake.token(body)
-            self._check_token()
+                raise Refuse("INVALID_ARGUMENT", "invalid_grant")
+            fake.check_token((self.headers.get("Authorization") or "").removeprefix("Bearer "))
             if kind == "entries":
                 return fake.entries(body)
             if kind == "unknown":
@@ -294,12 +302,6 @@ def _handler(fake: FakeVertex) -> type[BaseHTTPRequestHandler]:
             parent = f"projects/{NUMBER}/locations/{parts[2]}"
             return parent, f"{parent}/customJobs/{parts[3]}"
 
-        def _check_token(self) -> None:
-            scheme, _, token = (self.headers.get("Authorization") or "").partition(" ")
-            if scheme != "Bearer" or token not in fake.tokens:
-                message = "Request had invalid authentication credentials."
-                raise Refuse("UNAUTHENTICATED", message)
-
         def _send(self, code: int, found: dict[str, Any]) -> None:
             content = json.dumps(found).encode()
             self.send_response(code)
@@ -311,11 +313,8 @@ def _handler(fake: FakeVertex) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-def _key_file(path: Path, token_uri: str) -> Path:
-    """Write a service account's key, as Google gives it to people."""
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import rsa
-
+def _key_file(path: Path, url: str, universe: str) -> tuple[Path, bytes]:
+    """Write a service account's key, as Google gives it to people; return its public half, too."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = key.private_bytes(
         serialization.Encoding.PEM,
@@ -328,10 +327,13 @@ def _key_file(path: Path, token_uri: str) -> Path:
         "private_key_id": "1",
         "private_key": pem.decode(),
         "client_email": f"agent@{PROJECT}.iam.gserviceaccount.com",
-        "token_uri": token_uri,
+        "token_uri": f"{url}/token",
+        "universe_domain": universe,
     }
     path.write_text(json.dumps(content))
-    return path
+    return path, key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
 
 
 @pytest.fixture(scope="module")
