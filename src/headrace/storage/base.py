@@ -49,6 +49,8 @@ class Storage:
     described: ClassVar[tuple[str, ...]] = ()
     #: What its description has for each flow, by name.
     by_flow: ClassVar[tuple[str, ...]] = ("flows",)
+    #: Whether `build` writes to where others read, so that nothing but registration may call it.
+    is_elsewhere: ClassVar[bool] = False
 
     def __init__(
         self,

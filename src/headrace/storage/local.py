@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from headrace.config import config
 from headrace.config.private import make_private
-from headrace.core.errors import FlowError, StorageError
+from headrace.core.errors import StorageError
 from headrace.storage.base import Storage
+from headrace.storage.contents import MARK_LENGTH, flow_in, mark_in, pickled
 
 if TYPE_CHECKING:
     from headrace.flow import Flow
-
-#: What stands after a pickle in its file, before the fingerprint. Unpickling does not read so far.
-_MARK: Final = b"\nheadrace fingerprint "
-_MARK_LENGTH: Final = len(_MARK) + 32
 
 
 class Local(Storage):
@@ -88,7 +85,7 @@ class Local(Storage):
         self.check_name(flow)
         if self.stored_as_script:
             return self._add_script(flow)
-        from headrace.flow_files import flow_to_bytes_pickle, write_whole
+        from headrace.flow_files import write_whole
         from headrace.storage.fingerprint import fingerprint
 
         mark = fingerprint(flow)
@@ -101,10 +98,10 @@ class Local(Storage):
             )
         # The same flow is not written again: what a run may be reading stays as it is.
         if _mark_of(location) != mark:
-            data = flow_to_bytes_pickle(flow)
+            data = pickled(flow, mark)
             _make(os.path.dirname(location))
             try:
-                write_whole(location, data + _MARK + mark.encode())
+                write_whole(location, data)
             except OSError as error:
                 raise StorageError(
                     f"The flow {flow.name!r} cannot be written to {location}: {error.strerror}."
@@ -176,8 +173,6 @@ class Local(Storage):
             )
 
     def _unpickled(self, flow_name: str, location: str) -> Flow:
-        from headrace.flow_files import flow_from_bytes_pickle
-
         try:
             with open(location, "rb") as file:
                 data = file.read()
@@ -188,20 +183,12 @@ class Local(Storage):
                 f"The flow {flow_name!r} cannot be read from {location}: {error.strerror}."
             ) from error
         known = self.hashes.get(flow_name)
-        if known is not None and _mark_in(data) != known:
+        if known is not None and mark_in(data) != known:
             raise StorageError(
                 f"{location} is not the pickle of the flow {flow_name!r} that was registered: it has "
                 "been written anew or is damaged. Register the flow again, and start a new run."
             )
-        try:
-            flow: Flow = flow_from_bytes_pickle(data)
-        except FlowError as error:
-            raise StorageError(
-                f"The flow {flow_name!r} cannot be loaded from {location}: {error} It is a pickle, "
-                "which is read by the version of Python that wrote it; Local(path=__file__, "
-                "stored_as_script=True) keeps the Python file instead."
-            ) from error
-        return flow
+        return flow_in(data, flow_name, location, is_script=False)
 
 
 def _missing(flow_name: str, location: str) -> str:
@@ -239,12 +226,7 @@ def _mark_of(path: str) -> str | None:
     """Return the fingerprint in the file of a pickle; None if there is none."""
     try:
         with open(path, "rb") as file:
-            file.seek(max(0, os.path.getsize(path) - _MARK_LENGTH))
-            return _mark_in(file.read())
+            file.seek(max(0, os.path.getsize(path) - MARK_LENGTH))
+            return mark_in(file.read())
     except OSError:
         return None
-
-
-def _mark_in(data: bytes) -> str | None:
-    end = data[-_MARK_LENGTH:]
-    return end[len(_MARK) :].decode("ascii", "replace") if end.startswith(_MARK) else None

@@ -11,13 +11,17 @@ from headrace.storage.base import Storage
 
 #: The kinds that are there, by name, and where each is.
 KINDS: Final = {
+    "Azure": "headrace.storage.azure",
     "Bitbucket": "headrace.storage.bitbucket",
     "CodeCommit": "headrace.storage.codecommit",
+    "GCS": "headrace.storage.gcs",
     "Git": "headrace.storage.git",
     "GitHub": "headrace.storage.github",
     "GitLab": "headrace.storage.gitlab",
     "Local": "headrace.storage.local",
     "Module": "headrace.storage.module",
+    "S3": "headrace.storage.s3",
+    "Webhook": "headrace.storage.webhook",
 }
 _OF_ALL_KINDS: Final = ("secrets", "labels", "add_default_labels", "stored_as_script")
 

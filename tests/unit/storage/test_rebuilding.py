@@ -17,7 +17,7 @@ from headrace.storage import (
     [
         (None, "no description of a storage"),
         ({}, "no description"),
-        ({"type": "S3", "flows": {}}, "no storage 'S3' in this version"),
+        ({"type": "Floppy", "flows": {}}, "no storage 'Floppy' in this version"),
         ({"type": "no.such:Kind"}, "cannot be imported"),
         ({"type": "headrace.flow:Flow"}, "is no storage"),
         ({"type": "headrace.storage:Nothing"}, "cannot be imported"),
