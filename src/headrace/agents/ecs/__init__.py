@@ -1,0 +1,1 @@
+"""Deploys flow runs as tasks of Amazon's ECS."""

@@ -1,0 +1,386 @@
+"""The calls that an ECS agent makes to AWS; the only module that knows boto3."""
+
+from __future__ import annotations
+
+import functools
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from headrace.agents.ecs.definition import DEFINITION_TAG
+from headrace.agents.ecs.errors import passes, refusal
+from headrace.agents.ecs.tasks import EcsTask, Tasks, decode_tasks
+from headrace.core.errors import ConfigError, DeploymentError, MissingExtraError
+
+T = TypeVar("T")
+
+#: How many tasks one call describes, and how many one page lists, at most.
+PAGE = 100
+#: How many seconds a call that may pass is tried again, and how long the pauses are, at first and
+#: at most; each is somewhere between none and that.
+_PATIENCE = 120.0
+_PAUSE = 1.0
+_LONGEST_PAUSE = 20.0
+#: How many connections are kept: one for each deployment in flight, and a few for the rest.
+_CONNECTIONS = 56
+#: How many earlier revisions of a family are looked at for one that is the same.
+_REVISIONS = 10
+#: How much of a container's log is fetched: a line is rarely shorter than 16 bytes.
+_LOG_EVENTS = 4096
+#: Where an answer that was read in one go is kept beside what botocore makes of the rest.
+_TASKS = "headrace"
+
+
+class EcsApi:
+    """What an agent asks of AWS, in Headrace's words and errors.
+
+    Its methods may be called from several threads.
+
+    Args:
+        region_name: The region; by default as boto3 finds it.
+        credentials: `aws_access_key_id`, `aws_secret_access_key`, `aws_session_token`; by default as
+            boto3 finds them: environment, profile, role.
+        botocore_config: Arguments of botocore's `Config` that go before ours.
+
+    Attributes:
+        region: The region.
+
+    Raises:
+        MissingExtraError: If boto3 is not installed.
+        ConfigError: If there is no region, or no credentials.
+    """
+
+    def __init__(
+        self,
+        *,
+        region_name: str | None = None,
+        credentials: Mapping[str, str | None] | None = None,
+        botocore_config: Mapping[str, Any] | None = None,
+    ) -> None:
+        try:
+            import boto3
+            from botocore import exceptions
+            from botocore.config import Config
+        except ImportError as error:
+            raise MissingExtraError("The ECS agent", "aws", "boto3") from error
+        self._errors = exceptions
+        self._closing = threading.Event()
+        settings: dict[str, Any] = {
+            "max_pool_connections": _CONNECTIONS,
+            "connect_timeout": 10,
+            "read_timeout": 30,
+            "user_agent_extra": "headrace",
+        }
+        if not os.environ.get("AWS_RETRY_MODE"):
+            settings["retries"] = {"mode": "standard", "total_max_attempts": 3}
+        self._config = Config(**settings | dict(botocore_config or {}))
+        try:
+            self._session = boto3.session.Session(
+                region_name=region_name, **dict(credentials or {})
+            )
+            self._ecs = self._session.client("ecs", config=self._config)
+            found = self._session.get_credentials()
+        except exceptions.NoRegionError as error:
+            raise ConfigError(
+                "The ECS agent was not told a region: give --region-name, or set "
+                "AWS_DEFAULT_REGION."
+            ) from error
+        except (exceptions.BotoCoreError, ValueError) as error:
+            raise ConfigError(f"AWS cannot be spoken to: {error}") from error
+        if found is None:
+            raise ConfigError(
+                "There are no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
+                "name a profile by AWS_PROFILE, or give the agent's machine or task a role."
+            )
+        self.region: str = self._ecs.meta.region_name
+        for operation in ("DescribeTasks", "RunTask"):
+            self._ecs.meta.events.register(f"before-parse.ecs.{operation}", _read_at_once)
+
+    # -- at the agent's start ---------------------------------------------------------------------
+
+    def check(self, cluster: str | None) -> None:
+        """Make sure that AWS lets this agent in, and that there is such a cluster.
+
+        Raises:
+            ConfigError: If not, in AWS's words.
+        """
+        name = cluster or "default"
+        try:
+            answer = self._ecs.describe_clusters(clusters=[name])
+        except self._errors.ClientError as error:
+            told = error.response["Error"]
+            raise ConfigError(
+                f"AWS refused the agent's credentials, or what it asked with them in the region "
+                f"{self.region}: {told.get('Message')} ({told.get('Code')})."
+            ) from error
+        except self._errors.BotoCoreError as error:
+            raise ConfigError(
+                f"ECS cannot be reached in the region {self.region!r}: {error} "
+                "Is the region's name right?"
+            ) from error
+        for found in answer.get("clusters", ()):
+            if found.get("status", "ACTIVE") == "ACTIVE":
+                return
+        raise ConfigError(
+            f"There is no active ECS cluster {name!r} in the region {self.region}: give --cluster, "
+            "or --region-name."
+        )
+
+    def default_network(self) -> dict[str, Any]:
+        """Return a network configuration: all subnets of the default VPC, with public addresses.
+
+        Raises:
+            DeploymentError: If there is no default VPC, or AWS does not tell.
+        """
+        ec2 = self._session.client("ec2", config=self._config)
+        default = [{"Name": "is-default", "Values": ["true"]}]
+        vpcs = self._patiently("DescribeVpcs", lambda: ec2.describe_vpcs(Filters=default))["Vpcs"]
+        subnets: list[str] = []
+        if vpcs:
+            within = [{"Name": "vpc-id", "Values": [vpcs[0]["VpcId"]]}]
+            answer = self._patiently(
+                "DescribeSubnets", lambda: ec2.describe_subnets(Filters=within)
+            )
+            subnets = [each["SubnetId"] for each in answer["Subnets"]]
+        ec2.close()
+        if not subnets:
+            raise DeploymentError(
+                f"the region {self.region} has no default VPC with subnets: say by "
+                "networkConfiguration in --run-task-kwargs, or in the run config's "
+                "run_task_kwargs, which subnets tasks are in",
+                is_final=True,
+            )
+        return {"awsvpcConfiguration": {"subnets": subnets, "assignPublicIp": "ENABLED"}}
+
+    # -- task definitions ---------------------------------------------------------------------------
+
+    def find_definition(self, family: str, told_hash: str) -> str | None:
+        """Return the ARN of the family's revision with this hash in its tag, if there is one.
+
+        Raises:
+            DeploymentError: If AWS does not tell.
+        """
+        latest = self._describe_definition(family)
+        if latest is None:
+            return None
+        if _has_hash(latest, told_hash):
+            return str(latest["taskDefinition"]["taskDefinitionArn"])
+        listed = self._patiently(
+            "ListTaskDefinitions",
+            lambda: self._ecs.list_task_definitions(
+                familyPrefix=family, sort="DESC", maxResults=_REVISIONS
+            ),
+        )
+        for arn in listed["taskDefinitionArns"]:
+            # A prefix lists longer families, too.
+            if arn.rpartition("/")[2].rpartition(":")[0] != family:
+                continue
+            earlier = self._describe_definition(arn)
+            if earlier is not None and _has_hash(earlier, told_hash):
+                return str(arn)
+        return None
+
+    def register(self, definition: Mapping[str, Any]) -> str:
+        """Register a task definition and return its ARN.
+
+        Raises:
+            DeploymentError: If AWS does not take it.
+        """
+        answer = self._patiently(
+            "RegisterTaskDefinition", lambda: self._ecs.register_task_definition(**definition)
+        )
+        return str(answer["taskDefinition"]["taskDefinitionArn"])
+
+    def definition(self, name: str) -> dict[str, Any]:
+        """Return a task definition that is registered.
+
+        Raises:
+            DeploymentError: If there is none of this name.
+        """
+        found = self._describe_definition(name)
+        if found is None:
+            raise DeploymentError(
+                f"ECS has no active task definition {name!r} in the region {self.region}",
+                is_final=True,
+            )
+        return dict(found["taskDefinition"])
+
+    def _describe_definition(self, name: str) -> dict[str, Any] | None:
+        try:
+            answer: dict[str, Any] = self._patiently(
+                "DescribeTaskDefinition",
+                lambda: self._ecs.describe_task_definition(taskDefinition=name, include=["TAGS"]),
+            )
+        except DeploymentError as error:
+            if "Unable to describe task definition" in str(error):
+                return None
+            raise
+        return answer if answer["taskDefinition"].get("status", "ACTIVE") == "ACTIVE" else None
+
+    # -- tasks --------------------------------------------------------------------------------------
+
+    def run_task(self, arguments: Mapping[str, Any]) -> Tasks:
+        """Start a task.
+
+        Returns:
+            The task, or why there is none. If ECS has one with another environment by the same
+            token, as after an agent's restart, that one.
+
+        Raises:
+            DeploymentError: If AWS refuses it.
+        """
+        try:
+            answer: Tasks = self._patiently(
+                "RunTask", lambda: self._ecs.run_task(**arguments)[_TASKS]
+            )
+        except _AlreadyThere as found:
+            return Tasks(tasks=[EcsTask(task_arn=found.arn, last_status="PROVISIONING")])
+        return answer
+
+    def describe(self, cluster: str, arns: Sequence[str], *, tags: bool = False) -> Tasks:
+        """Describe tasks of a cluster, at most `PAGE`. It is tried once.
+
+        Raises:
+            DeploymentError: If AWS does not tell.
+        """
+        include = {"include": ["TAGS"]} if tags else {}
+        answer: Tasks = self._once(
+            "DescribeTasks",
+            lambda: self._ecs.describe_tasks(cluster=cluster, tasks=list(arns), **include)[_TASKS],
+        )
+        return answer
+
+    def list_tasks(self, cluster: str, started_by: str) -> Iterator[str]:
+        """Yield the ARNs of tasks that were started by somebody: those that run, then those stopped.
+
+        Among those that are stopped may be others' tasks.
+
+        Raises:
+            DeploymentError: If AWS does not tell.
+        """
+        yield from self._listed({"cluster": cluster, "startedBy": started_by})
+        stopped = {"cluster": cluster, "desiredStatus": "STOPPED"}
+        try:
+            yield from self._listed(stopped | {"startedBy": started_by})
+        except _Passing:
+            raise
+        except DeploymentError:
+            # The reference says that startedBy has to be the only filter, and ECS takes both.
+            yield from self._listed(stopped)
+
+    def _listed(self, wanted: dict[str, str]) -> Iterator[str]:
+        while True:
+            answer = self._patiently("ListTasks", functools.partial(self._ecs.list_tasks, **wanted))
+            yield from answer["taskArns"]
+            if not answer.get("nextToken"):
+                break
+            wanted = wanted | {"nextToken": answer["nextToken"]}
+
+    def stop_task(self, cluster: str, arn: str, reason: str) -> None:
+        """Stop a task; does nothing if it is over, or gone.
+
+        Raises:
+            DeploymentError: If AWS refuses it.
+        """
+        try:
+            self._patiently(
+                "StopTask",
+                lambda: self._ecs.stop_task(cluster=cluster, task=arn, reason=reason[:255]),
+            )
+        except DeploymentError as error:
+            if "not found" not in str(error):
+                raise
+
+    def log_tail(self, group: str, stream: str, region: str | None) -> str:
+        """Return the last lines of a log stream of CloudWatch; empty if there is none.
+
+        Raises:
+            DeploymentError: If AWS does not tell.
+        """
+        logs = self._session.client("logs", region_name=region or self.region, config=self._config)
+        try:
+            answer = self._once(
+                "GetLogEvents",
+                lambda: logs.get_log_events(
+                    logGroupName=group,
+                    logStreamName=stream,
+                    limit=_LOG_EVENTS,
+                    startFromHead=False,
+                ),
+            )
+        except DeploymentError as error:
+            if "ResourceNotFoundException" in str(error):
+                return ""
+            raise
+        finally:
+            logs.close()
+        return "".join(f"{event.get('message', '')}\n" for event in answer["events"])
+
+    def close(self) -> None:
+        """Give up what is tried again, and let go of connections."""
+        self._closing.set()
+        self._ecs.close()
+
+    # -- within -------------------------------------------------------------------------------------
+
+    def _once(self, action: str, call: Callable[[], T]) -> T:
+        """Make a call, and turn its error into ours."""
+        try:
+            return call()
+        except self._errors.ClientError as error:
+            told = error.response["Error"]
+            code, message = told.get("Code", ""), told.get("Message", "")
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            if code == "ConflictException" and (there := error.response.get("resourceIds")):
+                raise _AlreadyThere(there[0]) from error
+            if passes(code, message, status):
+                raise _Passing(f"AWS refused {action}: {message} ({code})") from error
+            raise refusal(action, code, message) from error
+        except self._errors.ParamValidationError as error:
+            words = " ".join(str(error).split())
+            raise DeploymentError(f"{action} cannot be called: {words}", is_final=True) from error
+        except self._errors.BotoCoreError as error:
+            raise _Passing(f"AWS cannot be reached for {action}: {error}") from error
+
+    def _patiently(self, action: str, call: Callable[[], T]) -> T:
+        """Make a call, again and again while what hinders it may pass."""
+        until = time.monotonic() + _PATIENCE
+        pause = _PAUSE
+        while True:
+            try:
+                return self._once(action, call)
+            except _Passing:
+                if time.monotonic() + pause > until:
+                    raise
+            if self._closing.wait(random.uniform(0, pause)):
+                raise _Passing(f"the agent was ended before AWS took {action}")
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+class _Passing(DeploymentError):
+    """A call was refused for a while: throttled, out of reach, broken at AWS's side."""
+
+
+class _AlreadyThere(Exception):
+    """ECS has a task by this token already."""
+
+    def __init__(self, arn: str) -> None:
+        super().__init__(arn)
+        self.arn = arn
+
+
+def _read_at_once(
+    response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any
+) -> None:
+    """Read an answer with tasks in one go, before botocore parses it field by field."""
+    if response_dict["status_code"] == 200:
+        customized_response_dict[_TASKS] = decode_tasks(response_dict["body"])
+        response_dict["body"] = b"{}"
+
+
+def _has_hash(answer: Mapping[str, Any], told_hash: str) -> bool:
+    tags = answer.get("tags") or ()
+    return any(tag.get("key") == DEFINITION_TAG and tag.get("value") == told_hash for tag in tags)
