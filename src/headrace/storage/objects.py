@@ -327,7 +327,7 @@ class ObjectStorage(Storage):
         except (FileNotFoundError, FileExistsError) as error:
             if what != "written" or isinstance(error, FileExistsError):
                 raise
-            said, way_out = "there is no such bucket", self._way_out(error)
+            said, way_out = f"there is no such {self._bucket_noun}", self._way_out(error)
         except HeadraceError:
             raise
         except Exception as error:  # noqa: BLE001 - three clouds' errors have no root of their own
@@ -347,7 +347,10 @@ class ObjectStorage(Storage):
         if isinstance(error, PermissionError) or any(
             word in text for word in ("credential", "denied", "forbidden", "authenticat", "token")
         ):
-            return f"Look at who asks and what they may do there: {self._account}."
+            return (
+                f"Look at the {self._bucket_noun}'s name, and at who asks and what they may do there: "
+                f"{self._account}."
+            )
         return (
             f"Look at the address, the region and the network; who asks is said by {self._account}."
         )

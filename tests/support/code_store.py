@@ -1,0 +1,39 @@
+"""Flows, and files of flows, for tests of storages."""
+
+from headrace import Flow, task
+
+CODE = """
+from headrace import Flow, task
+
+@task
+def give():
+    return {gives!r}
+
+with Flow({name!r}) as flow:
+    give()
+"""
+
+
+def flow_that_gives(value, name="nightly"):
+    """Return a flow whose one task returns a value."""
+
+    @task
+    def give():
+        return value
+
+    with Flow(name) as flow:
+        give()
+    return flow
+
+
+def given_by(flow):
+    """Run such a flow and return the value."""
+    state = flow.run()
+    assert state.is_successful(), state
+    return state.result[next(iter(flow.tasks))].result
+
+
+def script(path, gives, name="nightly"):
+    """Write such a file and return its path."""
+    path.write_text(CODE.format(gives=gives, name=name))
+    return path
