@@ -90,21 +90,23 @@ class _GitHubHost(Host):
             timeout=int(TIMEOUT),
             retry=None,
             seconds_between_requests=None,
+            lazy=True,
         )
         self._name = repo
-        self._repository: Repository = self._client.get_repo(repo, lazy=True)
+        self._repository: Repository = self._client.get_repo(repo)
 
     def check(self) -> None:
         """Ask for the repository; see `Host`."""
         with _refusals():
-            self._client.get_repo(self._name)
+            self._client.get_repo(self._name).complete()
 
     def commit_of(self, ref: str | None) -> str | None:
         """Resolve a ref; see `Host`."""
         with _refusals():
             wanted = self._repository.default_branch if ref is None else ref
             # A large commit lists its files along; one is the least that can be asked for.
-            return self._repository.get_commit(wanted, commit_files_per_page=1).sha
+            commit = self._repository.get_commit(wanted, commit_files_per_page=1).complete()
+            return str(commit.raw_data.get("sha"))
 
     def names(self) -> list[str]:
         """List branches and tags; see `Host`."""
