@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from headrace.run_configs.base import RunConfig
+from headrace.run_configs.job_templates import objection_to_job
+from headrace.run_configs.quantities import objection_to_quantity
 from headrace.run_configs.templates import local_template, parse
 
 _PULL_POLICIES = ("Always", "IfNotPresent", "Never")
+_AMOUNTS = ("cpu_limit", "cpu_request", "memory_limit", "memory_request")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +37,8 @@ class KubernetesRun(RunConfig):
         image_pull_policy: "Always", "IfNotPresent" or "Never".
 
     Raises:
-        RunConfigError: If an argument has a wrong type, contradicts another, or names a file that
-            cannot be read.
+        RunConfigError: If an argument has a wrong type, contradicts another, is no quantity or no
+            description of a job, or names a file that cannot be read.
     """
 
     job_template_path: str | None = None
@@ -69,3 +72,11 @@ class KubernetesRun(RunConfig):
                 self._set("job_template", found)
                 self._set("job_template_path", None)
         self._check_dicts("job_template")
+        if isinstance(self.job_template, Mapping):
+            objection = objection_to_job(self.job_template)
+            if objection is not None:
+                raise self._error(f"its job_template {objection}")
+        for field in _AMOUNTS:
+            amount = getattr(self, field)
+            if amount is not None and (objection := objection_to_quantity(amount)) is not None:
+                raise self._error(f"its {field} {objection}")
