@@ -156,7 +156,7 @@ class VertexLauncher(Launcher):
 
     def _find(self, run: ClaimedRun) -> dict[str, Any] | None:
         which = f'labels.{RUN}="{as_label(run.id)}" AND labels.{ATTEMPT}="{run.attempt}"'
-        return next((job for job in self._api.jobs(which) if not is_over(job)), None)
+        return min(self._api.jobs(which), key=is_over, default=None)
 
     # -- watching -------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -132,13 +133,14 @@ class Machines:
     Attributes:
         images: The images that there are; a job with another fails.
         restarts: How often a container that has failed is started again in its job.
-        on_exit: What is said of a container's exit code, in place of Google's usual words.
+        path: Where the programs of containers are looked for.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.images = {"headrace:test"}
         self.restarts = 0
+        self.path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         self.jobs: dict[str, Job] = {}
         self.lock = threading.RLock()
         self._ends = threading.Event()
@@ -191,8 +193,7 @@ class Machines:
         if container.image_uri not in self.images:
             job.become("FAILED", 5, f"Image {container.image_uri} was not found.")
             return
-        beside = Path(sys.executable).parent
-        base = {"PATH": f"{beside}{os.pathsep}{os.environ['PATH']}", "HOME": str(self.folder)}
+        base = {"PATH": self.path, "HOME": str(self.folder)}
         try:
             with job.log.open("ab") as log:
                 job.process = subprocess.Popen(
@@ -202,6 +203,7 @@ class Machines:
                     stderr=subprocess.STDOUT,
                     cwd=self.folder,
                     env=base | job.env,
+                    executable=shutil.which(container.command[0], path=self.path),
                     start_new_session=True,
                 )
         except OSError as error:
