@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from headrace.core.errors import MissingExtraError, RunConfigError
@@ -36,6 +36,21 @@ def local_template(path: str) -> dict[str, Any] | None:
             f"write agent://{path}."
         ) from error
     return parse(text, f"the file {path}")
+
+
+def as_yaml(documents: Iterable[Mapping[str, Any]]) -> str:
+    """Return YAML text that describes these, one after the other.
+
+    Raises:
+        MissingExtraError: If the package that writes YAML is not installed.
+    """
+    try:
+        import yaml
+    except ImportError as error:
+        raise MissingExtraError("Writing YAML", "yaml", "pyyaml") from error
+    dumper: Any = type("Plain", (yaml.SafeDumper,), {"ignore_aliases": lambda *_: True})
+    text: str = yaml.dump_all(documents, Dumper=dumper, sort_keys=False, explicit_start=True)
+    return text
 
 
 def parse(text: str, where: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import heapq
 import threading
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -41,6 +42,10 @@ _PATIENCE = 60.0
 #: ... and to do what a later start of the agent would do as well.
 _LESS_PATIENCE = 20.0
 _MOST_LOGS = 64 << 10
+#: The file in the agent's directory that is touched while it looks at its jobs, and every how many
+#: seconds: whoever watches over the agent sees that it does.
+ALIVE = "alive"
+_TOUCH = 10.0
 _LINES = 2000
 
 
@@ -52,6 +57,7 @@ class KubernetesLauncher(Launcher):
         api_url: The server's address, as pods see it.
         defaults: What all jobs are given.
         bounds: How long what holds a run up is waited out.
+        folder: The agent's own directory; the file `alive` in it is touched while it watches.
     """
 
     kind = "kubernetes"
@@ -63,11 +69,14 @@ class KubernetesLauncher(Launcher):
         api_url: str,
         defaults: JobDefaults,
         bounds: Bounds | None = None,
+        folder: Path | None = None,
     ) -> None:
         self._api = api
         self._api_url = api_url
         self._defaults = defaults
         self._bounds = bounds or Bounds()
+        self._alive = None if folder is None else folder / ALIVE
+        self._touched = 0.0
         self._agent = ""
         self._records: dict[str, Record] = {}
         self._news: list[News] = []
@@ -182,6 +191,9 @@ class KubernetesLauncher(Launcher):
     def watch(self, seconds: float) -> list[News]:
         """Wait until there is news of jobs, and return it."""
         until = time.monotonic() + seconds
+        if self._alive is not None and until > self._touched + _TOUCH:
+            self._alive.touch()
+            self._touched = until
         with self._changed:
             while True:
                 now = time.monotonic()

@@ -20,11 +20,11 @@ RELEASED = "headrace.io/released"
 KEPT = "headrace.io/kept"
 
 
-class _Read(msgspec.Struct, rename="camel"):
+class _Read(msgspec.Struct, rename="camel", frozen=True):
     """The base of all: names as the API writes them, unknown fields passed over."""
 
 
-class Metadata(_Read):
+class Metadata(_Read, frozen=True):
     """Whose object it is.
 
     Attributes:
@@ -44,7 +44,7 @@ class Metadata(_Read):
     deletion_grace_period_seconds: int | None = None
 
 
-class Condition(_Read):
+class Condition(_Read, frozen=True):
     """What a controller has found out of an object.
 
     Attributes:
@@ -60,20 +60,20 @@ class Condition(_Read):
     message: str | None = None
 
 
-class Idle(_Read):
+class Idle(_Read, frozen=True):
     """A container that does not run yet: in one word, and for people, why."""
 
     reason: str | None = None
     message: str | None = None
 
 
-class Live(_Read):
+class Live(_Read, frozen=True):
     """A container that runs."""
 
     started_at: str | None = None
 
 
-class Terminated(_Read):
+class Terminated(_Read, frozen=True):
     """A container that has run.
 
     Attributes:
@@ -87,7 +87,7 @@ class Terminated(_Read):
     message: str | None = None
 
 
-class ContainerState(_Read):
+class ContainerState(_Read, frozen=True):
     """How far a container is: one of these."""
 
     waiting: Idle | None = None
@@ -95,14 +95,14 @@ class ContainerState(_Read):
     terminated: Terminated | None = None
 
 
-class ContainerStatus(_Read):
+class ContainerStatus(_Read, frozen=True):
     """A container, and how far it is."""
 
     name: str
     state: ContainerState = ContainerState()
 
 
-class PodStatus(_Read):
+class PodStatus(_Read, frozen=True):
     """How a pod fares.
 
     Attributes:
@@ -122,13 +122,13 @@ class PodStatus(_Read):
     init_container_statuses: list[ContainerStatus] | None = None
 
 
-class PodSpec(_Read):
+class PodSpec(_Read, frozen=True):
     """Which node a pod is on."""
 
     node_name: str | None = None
 
 
-class Pod(_Read):
+class Pod(_Read, frozen=True):
     """A pod."""
 
     metadata: Metadata
@@ -136,19 +136,19 @@ class Pod(_Read):
     status: PodStatus = PodStatus()
 
 
-class JobSpec(_Read):
+class JobSpec(_Read, frozen=True):
     """For how many seconds a job is kept when it is over; None for as long as nobody deletes it."""
 
     ttl_seconds_after_finished: int | None = None
 
 
-class JobStatus(_Read):
+class JobStatus(_Read, frozen=True):
     """What is known of a job."""
 
     conditions: list[Condition] | None = None
 
 
-class Job(_Read):
+class Job(_Read, frozen=True):
     """A job."""
 
     metadata: Metadata
@@ -156,7 +156,7 @@ class Job(_Read):
     status: JobStatus = JobStatus()
 
 
-class Involved(_Read):
+class Involved(_Read, frozen=True):
     """What an event is about."""
 
     kind: str | None = None
@@ -164,7 +164,7 @@ class Involved(_Read):
     uid: str | None = None
 
 
-class Event(_Read):
+class Event(_Read, frozen=True):
     """Something that a part of the cluster has to say of an object.
 
     Attributes:
@@ -182,7 +182,7 @@ class Event(_Read):
     type: str | None = None
 
 
-class ListMetadata(_Read):
+class ListMetadata(_Read, frozen=True):
     """From where on to watch, and where the list goes on if this is a part of it."""
 
     resource_version: str = ""
@@ -190,14 +190,14 @@ class ListMetadata(_Read):
     more: str | None = msgspec.field(default=None, name="continue")
 
 
-class Listed(_Read, Generic[T]):
+class Listed(_Read, Generic[T], frozen=True):
     """A list, or a part of one."""
 
     metadata: ListMetadata
     items: list[T] | None = None
 
 
-class Change(_Read):
+class Change(_Read, frozen=True):
     """One line of a watch.
 
     Attributes:
@@ -209,7 +209,7 @@ class Change(_Read):
     object: msgspec.Raw
 
 
-class Status(_Read):
+class Status(_Read, frozen=True):
     """What the API says when it does not do what it was asked.
 
     Attributes:
@@ -223,7 +223,7 @@ class Status(_Read):
     code: int | None = None
 
 
-class Bookmark(_Read):
+class Bookmark(_Read, frozen=True):
     """How far a watch is, when there is nothing else to say."""
 
     metadata: Metadata

@@ -10,6 +10,7 @@ from headrace.cli.groups import LazyGroup
 #: platform's package only when it is started.
 _COMMANDS = {
     "local": "headrace.cli.commands.agent_local",
+    "kubernetes": "headrace.cli.commands.agent_kubernetes",
     "ecs": "headrace.cli.commands.agent_ecs",
     "vertex": "headrace.cli.commands.agent_vertex",
     "list": "headrace.cli.commands.agent_list",
