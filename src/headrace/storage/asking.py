@@ -154,7 +154,7 @@ class Asking:
         elif refusal.kind == "certificate":
             message = (
                 f"{self.title} cannot be asked {what}, because its certificate is not trusted here: "
-                f"{text}. Name the file with the authority's certificate in REQUESTS_CA_BUNDLE."
+                f"{text}. Name the file with the authority's certificate in {self.host.ca_variable}."
             )
         elif refusal.status == 401 and not self.host.tokens:
             message = f"{self.title} asks for a token {what}. To go on, {self.remedy}."
@@ -166,10 +166,10 @@ class Asking:
         elif refusal.is_limit:
             message = self._limited(refusal, what)
         elif refusal.status == 403:
+            way = "give the token the right to read the repository's contents"
             message = (
-                f"{self.title} does not allow what was asked {what} "
-                f"{self._with_tokens()}: {text}. Give the token the right to read the "
-                "repository's contents."
+                f"{self.title} does not allow what was asked {what} {self._with_tokens()}: {text}. "
+                f"To go on, {way if self.host.tokens else self.remedy}."
             )
         elif refusal.is_failure:
             message = (

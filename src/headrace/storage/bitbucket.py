@@ -259,7 +259,8 @@ class _ServerHost(_BitbucketHost):
         except Refusal as refusal:
             kind = self._type(path, commit) if refusal.status in {400, 404, 409} else "FILE"
             if kind != "FILE":
-                raise Refusal(f"a {kind.lower()}", kind="folder") from None
+                what = "a folder" if kind == "DIRECTORY" else f"a {kind.lower()}"
+                raise Refusal(what, kind="folder") from None
             raise
 
     def _type(self, path: str, commit: str) -> str:

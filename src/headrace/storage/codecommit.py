@@ -101,6 +101,8 @@ class CodeCommit(Hosted):
 
 
 class _CodeCommitHost(Host):
+    ca_variable = "AWS_CA_BUNDLE"
+
     def __init__(self, repo: str, options: dict[str, Any]) -> None:
         try:
             import boto3
@@ -117,7 +119,9 @@ class _CodeCommitHost(Host):
         credentials = _credentials()
         arguments = {name: token.value for name, token in credentials.items()}
         try:
-            self._client = boto3.client("codecommit", config=config, **options, **arguments)
+            # A session of its own: the common one keeps the credentials that it found first.
+            session = boto3.session.Session()
+            self._client = session.client("codecommit", config=config, **options, **arguments)
         except (BotoCoreError, TypeError, ValueError) as error:
             raise StorageError(
                 f"A CodeCommit storage cannot ask AWS: {error}. Name the region, and other options "
@@ -226,3 +230,7 @@ def _refusals() -> Iterator[None]:
         raise Refusal(f"{error}", 401) from None
     except exceptions.BotoCoreError as error:
         raise Refusal(f"{error}", kind="unreachable") from None
+    except (AttributeError, LookupError, TypeError) as error:
+        raise Refusal(
+            f"what answers there is not CodeCommit, it seems: {error}", kind="unreachable"
+        ) from None

@@ -145,7 +145,7 @@ def _refusals() -> Iterator[None]:
             str(said or error.message or "it does not say why"), error.status, error.headers
         ) from None
     # What PyGithub says of redirects to elsewhere, and of answers that are none of GitHub's API.
-    except (RuntimeError, AssertionError, ValueError, TypeError) as error:
+    except (RuntimeError, AssertionError, AttributeError, TypeError, ValueError) as error:
         raise Refusal(
             f"what answers there is not GitHub's API, it seems: {error}", kind="unreachable"
         ) from None

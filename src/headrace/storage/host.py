@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import Final, Self
+from typing import ClassVar, Final, Self
 from urllib.parse import urlsplit, urlunsplit
 
 from headrace.core.errors import StorageError
@@ -27,6 +27,9 @@ class Host(ABC):
         address: Where the host is, for messages; it holds no secret.
         tokens: What opens the repository.
     """
+
+    #: The environment variable that names a file of certificates that are trusted.
+    ca_variable: ClassVar[str] = "REQUESTS_CA_BUNDLE"
 
     def __init__(self, address: str, *tokens: Token | None) -> None:
         self.address = address
