@@ -1,45 +1,49 @@
 """The agent: asks for flow runs, has them deployed, and tells the server how they ended.
 
-Written once for all launchers. It never dies of one run, and its own end ends none.
+Written once for all launchers. It never dies of one run, nor of what its launcher raises, and its own
+end ends no run.
 """
 
 from __future__ import annotations
 
-import heapq
-import itertools
-import queue
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
-from headrace.agents.launcher import Ended
+from headrace.agents.holdings import Holdings, Key
+from headrace.agents.launcher import Ended, News, Waits
 from headrace.agents.pauses import FIRST_PAUSE, HELD, HELD_WHILE_DEPLOYING, LONGEST_PAUSE, Pauses
-from headrace.client.client import Client
+from headrace.agents.reports import Ends, Waitings
+from headrace.agents.timetable import Timetable
+from headrace.agents.unwanted import Unwanted
 from headrace.config.logging import get_logger
 from headrace.core import now
 from headrace.core.errors import (
     ClientError,
-    Conflict,
     DeploymentError,
     NoHeadraceServer,
     NotAuthorized,
-    NotFound,
-    Refused,
     VersionMismatch,
 )
-from headrace.wire.claims import Claim, Exited
+from headrace.wire.claims import Claim
 
 if TYPE_CHECKING:
     from headrace.agents.launcher import Deployment, Launcher
+    from headrace.client.client import Client
     from headrace.wire.claims import Claimed, ClaimedRun
 
 #: How far ahead of its time, in seconds, a scheduled run is taken.
 AHEAD = 10.0
 #: How many runs one claim takes at most.
 MOST = 10
+#: For how many seconds a platform that is away at the start is asked for runs of earlier.
+_RECOVERY_SECONDS = 30.0
+#: For how many seconds the end of the agent waits for the server to hear how runs ended.
+_LAST_WORDS = 5.0
 
 
 class Agent:
@@ -68,19 +72,20 @@ class Agent:
         self._id = id
         self._name = name
         self._labels = sorted(labels)
-        self._limit = limit
         self._log = get_logger("agent")
+        #: Guards the holdings, and is notified when there may be room, or the end has come.
         self._changed = threading.Condition()
+        self._holdings = Holdings(limit, launcher.at_once)
         self._stopping = False
-        #: Runs that were claimed and are not over, by id and attempt, with what they were deployed as.
-        self._runs: dict[tuple[str, int], Deployment | None] = {}
-        #: Those of them whose processes have begun: their claims need not be renewed any more.
-        self._begun: set[tuple[str, int]] = set()
-        self._dropped: set[tuple[str, int]] = set()
-        self._due: list[tuple[float, int, ClaimedRun]] = []
-        self._count = itertools.count()
-        self._to_report: queue.SimpleQueue[tuple[str, int, str]] = queue.SimpleQueue()
-        self._pool = ThreadPoolExecutor(8, "deploy")
+        self._hurried = False
+        self._closed = threading.Event()
+        self._timetable = Timetable(self._log)
+        self._ends = Ends(launcher, client, self._timetable, self._log)
+        self._waitings = Waitings(id, client, self._timetable, self._log)
+        self._deploys = ThreadPoolExecutor(launcher.at_once, "deploy")
+        self._unwanted = Unwanted(
+            id, launcher, client, self._holdings, self._changed, self._timetable, self._log
+        )
         self._pauses = Pauses()
         #: What the server knows a question by that is asked again as no answer came.
         self._session = uuid.uuid4().hex
@@ -94,23 +99,32 @@ class Agent:
             VersionMismatch: If it speaks another version of the messages.
             NoHeadraceServer: If what answers is no Headrace server.
         """
+        labels = ", ".join(self._labels) or "no labels"
+        self._log.info(
+            "Agent %r (%s) asks %s for flow runs.", self._name, labels, self._client.api_url
+        )
         self._recover()
         error: list[ClientError] = []
-        threads = [
-            threading.Thread(target=self._claim_all, args=[error], name="claims", daemon=True),
-            threading.Thread(target=self._start_due, name="due", daemon=True),
-            threading.Thread(target=self._watch, name="watch", daemon=True),
-            threading.Thread(target=self._report, name="reports", daemon=True),
-        ]
-        for thread in threads:
-            thread.start()
+        for name, target in (
+            ("claims", partial(self._claim_all, error)),
+            ("timetable", self._timetable.run),
+            ("watch", self._watch),
+        ):
+            threading.Thread(target=target, name=name, daemon=True).start()
         with self._changed:
             self._changed.wait_for(lambda: self._stopping)
             if not error:
                 self._say_goodbye()
                 # What was taken ahead of its time is nobody else's: it is started when it is due.
-                self._changed.wait_for(lambda: not self._due, AHEAD + 5)
-        self._pool.shutdown(wait=True)
+                self._changed.wait_for(
+                    lambda: self._hurried or not self._holdings.waiting, AHEAD + 5
+                )
+        self._deploys.shutdown(wait=True)
+        self._ends.close(_LAST_WORDS)
+        self._timetable.close()
+        self._waitings.close()
+        self._unwanted.close()
+        self._closed.set()
         self._launcher.close()
         if error:
             raise error[0]
@@ -118,48 +132,56 @@ class Agent:
     def stop(self) -> None:
         """Have `run` claim nothing more and return. May be called from any thread, and twice."""
         with self._changed:
-            if self._stopping:
-                self._due.clear()
+            self._hurried = self._stopping
             self._stopping = True
             self._changed.notify_all()
 
     # -- at the beginning and the end -----------------------------------------------------------
 
     def _recover(self) -> None:
-        try:
-            for deployment in self._launcher.recover(self._id):
-                self._runs[deployment.flow_run_id, deployment.attempt] = deployment
-                self._log.info(
-                    "Found flow run %s (attempt %d) again.",
-                    deployment.flow_run_id,
-                    deployment.attempt,
-                )
-        except (DeploymentError, OSError) as error:
-            self._log.error("Runs of earlier may not be found: %s", error)
-        labels = ", ".join(self._labels) or "no labels"
-        self._log.info(
-            "Agent %r (%s) asks %s for flow runs.", self._name, labels, self._client.api_url
-        )
+        """Find the runs of an earlier process of this agent, even if the platform is not up yet."""
+        until = time.monotonic() + _RECOVERY_SECONDS
+        pause = FIRST_PAUSE
+        while not self._stopping:
+            try:
+                for deployment in self._launcher.recover(self._id):
+                    with self._changed:
+                        self._holdings.find(deployment)
+                    self._log.info(
+                        "Found flow run %s (attempt %d) again.",
+                        deployment.flow_run_id,
+                        deployment.attempt,
+                    )
+                return
+            except Exception as error:  # noqa: BLE001 - whatever it is, new runs can still be deployed
+                if time.monotonic() > until:
+                    self._log.error("Runs of earlier may not be found: %s", error)
+                    return
+                self._log.warning("Runs of earlier are looked for again: %s", error)
+                self._wait(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
 
     def _say_goodbye(self) -> None:
-        running = len(self._runs) - len(self._due)
+        waiting = self._holdings.waiting
+        running = len(self._holdings) - waiting
         self._log.info(
             "Agent %r stops. %s",
             self._name,
             f"{running} runs go on." if running else "Nothing runs.",
         )
-        if self._due:
-            self._log.info("%d runs are still to be started, within %g s.", len(self._due), AHEAD)
+        if waiting:
+            self._log.info("%d runs are still to be started, within %g s.", waiting, AHEAD)
 
     # -- claiming -------------------------------------------------------------------------------
 
     def _claim_all(self, fatal: list[ClientError]) -> None:
         heard = False
         while (free := self._wait_for_room()) is not None:
-            wait = self._pauses.wait(self._is_deploying()) if free else 0.0
+            wait = self._pauses.wait(self._holdings.is_deploying) if free else 0.0
             asked_at = time.monotonic()
             try:
-                claimed = self._client.claim(self._claim(free, wait))
+                claim = self._claim(free, wait)
+                claimed = self._client.claim(claim)
             except (NotAuthorized, VersionMismatch, NoHeadraceServer) as error:
                 if not heard:
                     fatal.append(error)
@@ -183,11 +205,11 @@ class Agent:
 
     def _claim(self, free: int, wait: float) -> Claim:
         with self._changed:
-            for key, deployment in self._runs.items():
-                if key not in self._begun and deployment and self._launcher.has_begun(deployment):
-                    self._begun.add(key)
-            # One that the server has said not to go on with would only be answered at once again.
-            deploying = [key[0] for key in self._runs.keys() - self._begun - self._dropped]
+            unbegun = self._holdings.unbegun()
+        begun = [each for each in unbegun if self._has_begun(each)]
+        with self._changed:
+            self._begun((each.flow_run_id, each.attempt) for each in begun)
+            deploying = self._holdings.to_name()
         return Claim(
             agent=self._id,
             name=self._name,
@@ -196,7 +218,7 @@ class Agent:
             most=free,
             wait=wait,
             ahead=AHEAD,
-            deploying=sorted(deploying),
+            deploying=deploying,
             session=self._session,
             number=self._questions,
         )
@@ -204,18 +226,11 @@ class Agent:
     def _wait_for_room(self) -> int | None:
         """Return how many runs to ask for; 0 only to be heard of; None at the end."""
         with self._changed:
-            if self._limit is None:
-                return None if self._stopping else MOST
-            room = self._changed.wait_for(
-                lambda: self._stopping or len(self._runs) < (self._limit or 0),
-                HELD_WHILE_DEPLOYING if self._is_deploying() else HELD,
+            self._changed.wait_for(
+                lambda: self._stopping or self._holdings.room,
+                HELD_WHILE_DEPLOYING if self._holdings.is_deploying else HELD,
             )
-            if self._stopping:
-                return None
-            return min(MOST, self._limit - len(self._runs)) if room else 0
-
-    def _is_deploying(self) -> bool:
-        return len(self._begun) < len(self._runs)
+            return None if self._stopping else min(MOST, self._holdings.room)
 
     def _wait(self, seconds: float) -> None:
         if seconds > 0:
@@ -223,50 +238,60 @@ class Agent:
                 self._changed.wait_for(lambda: self._stopping, seconds)
 
     def _take(self, claimed: Claimed) -> None:
+        with self._changed:
+            # Before new attempts of the same runs: an answer is about those that were named.
+            self._begun(self._holdings.keys_of(claimed.begun))
         for run_id in claimed.cancelled:
             self._drop(run_id)
         for run in claimed.runs:
+            key = (run.id, run.attempt)
+            ahead = (run.start_time - now.now()).total_seconds()
             with self._changed:
-                self._runs[run.id, run.attempt] = None
-                ahead = (run.start_time - now.now()).total_seconds()
-                if ahead > 0:
-                    due = time.monotonic() + ahead
-                    heapq.heappush(self._due, (due, next(self._count), run))
-                    self._changed.notify_all()
+                if not self._holdings.take(key, is_due=ahead <= 0):
                     continue
-            self._pool.submit(self._deploy, run)
+                older = self._holdings.older(key)
+            for deployment in older:
+                self._unwanted.outlived(deployment)
+            if ahead > 0:
+                self._timetable.after(ahead, partial(self._start, run))
+            else:
+                self._deploys.submit(self._deploy, run)
+
+    def _has_begun(self, deployment: Deployment) -> bool:
+        try:
+            return self._launcher.has_begun(deployment)
+        except Exception as error:  # noqa: BLE001 - the server knows it, too
+            self._log.debug("Whether %s has begun is not known: %s", deployment, error)
+            return False
+
+    def _begun(self, keys: Iterable[Key]) -> None:
+        keys = list(keys)
+        self._holdings.begun(keys)
+        for key in keys:
+            self._waitings.forget(key)
 
     def _drop(self, run_id: str) -> None:
-        """Do not go on with a run that is still to be deployed."""
+        """Do not go on with a run that has not begun."""
         with self._changed:
-            for key, deployment in list(self._runs.items()):
-                if key[0] == run_id and deployment is None:
-                    self._log.info(
-                        "Flow run %s is not to be deployed: it was cancelled, paused, or is over.",
-                        run_id,
-                    )
-                    waiting = [each for each in self._due if each[2].id != run_id]
-                    if len(waiting) < len(self._due):
-                        heapq.heapify(waiting)
-                        self._due = waiting
-                        self._runs.pop(key)
-                        self._to_report.put((*key, "its agent was told not to start it"))
-                    else:
-                        self._dropped.add(key)
+            dropped = self._holdings.drop(run_id)
             self._changed.notify_all()
+        for key in dropped.given_back:
+            self._log.info(
+                "Flow run %s is not to be deployed: it was cancelled, paused, or is over.", run_id
+            )
+            self._ends.never_began(key, "its agent was told not to start it")
+        for deployment in dropped.deployed:
+            self._unwanted.dropped(deployment)
 
     # -- deploying ------------------------------------------------------------------------------
 
-    def _start_due(self) -> None:
-        while True:
-            with self._changed:
-                left = self._due[0][0] - time.monotonic() if self._due else None
-                if left is None or left > 0:
-                    self._changed.wait(left)
-                    continue
-                _, _, run = heapq.heappop(self._due)
-                self._pool.submit(self._deploy, run)
-                self._changed.notify_all()
+    def _start(self, run: ClaimedRun) -> None:
+        """Deploy a run whose time has come."""
+        with self._changed:
+            is_wanted = not self._hurried and self._holdings.start((run.id, run.attempt))
+            if is_wanted:
+                self._deploys.submit(self._deploy, run)
+            self._changed.notify_all()
 
     def _deploy(self, run: ClaimedRun) -> None:
         key = (run.id, run.attempt)
@@ -274,71 +299,60 @@ class Agent:
             self._log.info("Deploying flow run %r (%s, attempt %d).", run.name, run.id, run.attempt)
             deployment = self._launcher.deploy(run)
         except Exception as error:  # noqa: BLE001 - no run may end the agent, whatever it brings along
-            if not isinstance(error, DeploymentError):
+            is_known = isinstance(error, DeploymentError)
+            if not is_known:
                 self._log.exception("Deploying flow run %r went wrong.", run.name)
-            reason = str(error) if isinstance(error, DeploymentError) else repr(error)
+            reason = str(error) if is_known else repr(error)
             self._log.error("Flow run %r was not deployed: %s", run.name, reason)
-            self._to_report.put((run.id, run.attempt, f"it could not be deployed: {reason}"))
             self._over(key)
+            self._ends.never_began(
+                key,
+                f"it could not be deployed: {reason}",
+                is_final=isinstance(error, DeploymentError) and error.is_final,
+            )
             return
         with self._changed:
-            if key in self._runs:  # else it is over already
-                self._runs[key] = deployment
-            dropped = key in self._dropped
-            self._dropped.discard(key)
-        if dropped:
-            self._cancel(deployment)
+            is_dropped = self._holdings.deployed(deployment)
+            self._changed.notify_all()
+        if is_dropped:
+            self._unwanted.cancel(deployment)
 
-    def _cancel(self, deployment: Deployment) -> None:
-        try:
-            self._launcher.cancel(deployment)
-        except Exception:  # noqa: BLE001 - the run's own process asks the server, too, and is told
-            self._log.exception("Flow run %s could not be ended.", deployment.flow_run_id)
-
-    def _over(self, key: tuple[str, int]) -> None:
+    def _over(self, key: Key) -> None:
+        self._waitings.forget(key)
         with self._changed:
-            self._runs.pop(key, None)
-            self._begun.discard(key)
-            self._dropped.discard(key)
+            self._holdings.over(key)
             self._changed.notify_all()
 
     # -- watching -------------------------------------------------------------------------------
 
     def _watch(self) -> None:
-        while True:
+        pause = FIRST_PAUSE
+        said = ""
+        while not self._closed.is_set():
             try:
-                for ended in self._launcher.watch(1.0):
-                    if not isinstance(ended, Ended):
-                        continue
-                    run = ended.deployment
-                    self._log.info(
-                        "Flow run %s (attempt %d) has ended: %s.",
-                        run.flow_run_id,
-                        run.attempt,
-                        ended.how,
-                    )
-                    if ended.to_report:
-                        self._to_report.put((run.flow_run_id, run.attempt, ended.how))
-                    self._over((run.flow_run_id, run.attempt))
-            except Exception:  # noqa: BLE001 - one run must not hide the ends of all others
-                self._log.exception("Watching runs went wrong.")
-                time.sleep(1.0)
-
-    def _report(self) -> None:
-        """Tell the server how deployments ended, however long it is away."""
-        while True:
-            run_id, attempt, reason = self._to_report.get()
-            pause = FIRST_PAUSE
-            while True:
-                try:
-                    self._client.exited(run_id, Exited(attempt=attempt, reason=reason))
-                    break
-                except NotFound:
-                    break  # the run was deleted
-                except (Conflict, Refused) as error:
-                    self._log.error("How run %s ended is not taken: %s", run_id, error)
-                    break
-                except ClientError as error:
-                    self._log.warning("How run %s ended is told again later: %s", run_id, error)
+                news = self._launcher.watch(1.0)
+                pause, said = FIRST_PAUSE, ""
+                for each in news:
+                    self._hear(each)
+            except Exception as error:  # noqa: BLE001 - watching goes on: the platform may come back
+                if self._closed.is_set():
+                    return  # there is nothing left to hear, and nobody to tell
+                if repr(error) != said:
+                    self._log.exception("Watching runs went wrong.")
+                said = repr(error)
                 time.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
+
+    def _hear(self, news: News) -> None:
+        run = news.deployment
+        key = (run.flow_run_id, run.attempt)
+        if isinstance(news, Waits):
+            with self._changed:
+                is_waited_for = self._holdings.is_waited_for(key)
+            if is_waited_for:
+                self._log.debug("Flow run %s (attempt %d) waits: %s", *key, news.why)
+                self._waitings.say(key, news.why)
+        elif isinstance(news, Ended):
+            self._log.info("Flow run %s (attempt %d) has ended: %s.", *key, news.how)
+            self._over(key)
+            self._ends.ended(news)

@@ -7,10 +7,11 @@ import time
 import pytest
 
 from headrace.agents.agent import Agent
-from headrace.agents.launcher import Deployment, Ended, Launcher
+from headrace.agents.launcher import Deployment, Ended, Launcher, Waits
 from headrace.agents.pauses import Pauses
 from headrace.core.errors import DeploymentError, NotAuthorized, NotFound, ServerUnreachable
 from headrace.wire.claims import Claimed, ClaimedRun
+from headrace.wire.events import EventAnswer
 
 
 def _run(run_id, attempt=1, ahead=0.0):
@@ -35,6 +36,10 @@ class Server:
         self.answers = []
         self.claims = []
         self.exits = []
+        self.told = []
+        self.messages = []
+        self.refusing = {}
+        self.gone = set()
         self.unreachable = 0
 
     def claim(self, claim):
@@ -54,6 +59,13 @@ class Server:
         if run_id == "deleted":
             raise NotFound("There is no such run.")
         self.exits.append((run_id, exited.attempt, exited.reason))
+        self.told.append(exited)
+
+    def deploying(self, run_id, deploying):
+        if run_id in self.gone:
+            raise NotFound("There is no such run.")
+        self.messages.append((run_id, deploying.message, time.monotonic()))
+        return EventAnswer(stored=0, refused=self.refusing.get(run_id))
 
 
 class Platform(Launcher):
@@ -66,8 +78,15 @@ class Platform(Launcher):
         self.failing = {}
         self.ended = []
         self.begun = True
+        self.released = []
+        self.broken = set()
+
+    def _break(self, call):
+        if call in self.broken:
+            raise ZeroDivisionError(f"{call} is broken")
 
     def recover(self, agent):
+        self._break("recover")
         return self.left
 
     def deploy(self, run):
@@ -78,19 +97,24 @@ class Platform(Launcher):
 
     def watch(self, seconds):
         time.sleep(0.01)
+        self._break("watch")
         ended, self.ended = self.ended, []
         return ended
 
     def has_begun(self, deployment):
+        self._break("has_begun")
         return self.begun
 
     def early_logs(self, deployment):
-        return ""
+        self._break("early_logs")
+        return f"last words of {deployment.handle}"
 
     def release(self, deployment):
-        pass
+        self.released.append(deployment.handle)
+        self._break("release")
 
     def cancel(self, deployment):
+        self._break("cancel")
         self.cancelled.append(deployment.handle)
 
     @property
@@ -125,9 +149,24 @@ def _until(condition):
         time.sleep(0.01)
 
 
-def _ended(run_id, how, to_report=True, attempt=1):
-    deployment = Deployment(flow_run_id=run_id, attempt=attempt, handle=run_id)
-    return Ended(deployment=deployment, how=how, to_report=to_report)
+def _deployment(run_id, attempt=1):
+    return Deployment(flow_run_id=run_id, attempt=attempt, handle=run_id)
+
+
+def _ended(run_id, how, to_report=True, attempt=1, is_final=False):
+    return Ended(
+        deployment=_deployment(run_id, attempt), how=how, to_report=to_report, is_final=is_final
+    )
+
+
+def _deployed(working, server, platform, run_id, **options):
+    """Have a run deployed that does not begin."""
+    platform.begun = False
+    server.answers.append([_run(run_id)])
+    agent = working(server, platform, **options)
+    _until(lambda: platform.names == [run_id])
+    _until(lambda: server.claims[-1].deploying == [run_id])
+    return agent
 
 
 def test_it_says_who_it_is_and_deploys_what_it_gets(working):
@@ -220,7 +259,7 @@ def test_what_is_due_soon_is_started_by_an_agent_that_stops(working):
     server, platform = Server(), Platform()
     server.answers.append([_run("later", ahead=0.6)])
     agent = working(server, platform)
-    _until(lambda: agent._due)
+    _until(lambda: agent._holdings.waiting)
     agent.stop()
     _until(lambda: platform.names == ["later"])
 
@@ -277,3 +316,181 @@ def test_it_asks_again_when_the_next_run_is_due():
     assert pauses.wait(False) == 3.0
     pauses.next_due = 0.0
     assert pauses.wait(False) == 1.0
+
+
+def test_the_end_goes_along_with_what_was_printed_and_is_let_go_of_afterwards(working):
+    server, platform = Server(), Platform()
+    server.unreachable = 2
+    working(server, platform)
+    platform.ended = [
+        _ended("evicted", "evicted"),
+        _ended("imageless", "no such image", is_final=True),
+        _ended("said", "exit code 0", to_report=False),
+        _ended("deleted", "gone"),
+    ]
+    _until(lambda: set(platform.released) == {"evicted", "imageless", "said", "deleted"})
+    told = {exited.reason: exited for exited in server.told}
+    assert set(told) == {"evicted", "no such image"}
+    assert told["evicted"].output == "last words of evicted"
+    assert (told["evicted"].is_final, told["no such image"].is_final) == (False, True)
+
+
+def test_nothing_is_let_go_of_before_the_server_has_taken_its_end(working):
+    server, platform = Server(), Platform()
+    server.unreachable = 3
+    working(server, platform)
+    platform.ended = [_ended("evicted", "evicted")]
+    _until(lambda: server.unreachable < 3)
+    assert platform.released == []
+    _until(lambda: platform.released == ["evicted"])
+    assert server.exits == [("evicted", 1, "evicted")]
+
+
+def test_what_can_never_be_deployed_fails_at_once(working):
+    server, platform = Server(), Platform()
+    platform.failing = {"no": DeploymentError("no such region", is_final=True)}
+    server.answers.append([_run("no")])
+    working(server, platform)
+    _until(lambda: server.told)
+    assert (server.told[0].is_final, server.told[0].output) == (True, "")
+
+
+def test_a_run_shows_what_it_waits_for_and_no_more_often_than_each_second(working):
+    server, platform = Server(), Platform()
+    _deployed(working, server, platform, "slow")
+    for number in range(20):
+        platform.ended.append(Waits(deployment=_deployment("slow"), why=f"pulling {number} %"))
+        platform.ended.append(Waits(deployment=_deployment("unknown"), why="nobody asks"))
+        time.sleep(0.02)
+    _until(lambda: server.messages and server.messages[-1][1] == "pulling 19 %")
+    platform.ended.append(Waits(deployment=_deployment("slow"), why="pulling 19 %"))
+    time.sleep(1.3)
+    assert {run for run, _, _ in server.messages} == {"slow"}
+    assert len(server.messages) == 2
+    (_, first, at), (_, last, later) = server.messages
+    assert (first, last) == ("pulling 0 %", "pulling 19 %")
+    assert 0.9 < later - at < 2.5
+
+
+def test_the_server_tells_that_a_process_has_begun(working):
+    server, platform = Server(), Platform()
+    _deployed(working, server, platform, "slow")
+    server.answers.append(Claimed(begun=["slow", "unknown"]))
+    _until(lambda: server.claims[-1].deploying == [])
+    platform.ended.append(Waits(deployment=_deployment("slow"), why="too late"))
+    time.sleep(0.2)
+    assert server.messages == []
+
+
+@pytest.mark.parametrize("why", ["cancelled", "paused", "deleted"])
+def test_what_is_deployed_and_not_to_begin_is_cancelled(working, why):
+    server, platform = Server(), Platform()
+    _deployed(working, server, platform, "slow")
+    if why == "deleted":
+        server.gone.add("slow")
+    server.refusing["slow"] = why
+    server.answers.append(Claimed(cancelled=["slow"]))
+    _until(lambda: platform.cancelled == ["slow"])
+    platform.ended = [_ended("slow", "killed by SIGKILL (exit code 137)")]
+    _until(lambda: server.exits)
+
+
+def test_what_is_just_ending_is_left_to_itself(working):
+    server, platform = Server(), Platform()
+    _deployed(working, server, platform, "quick")
+    server.refusing["quick"] = "superseded"
+    server.answers.append(Claimed(cancelled=["quick"]))
+    _until(lambda: server.messages)
+    time.sleep(0.3)
+    assert platform.cancelled == []
+    assert server.claims[-1].deploying == []
+
+
+def test_what_stays_though_it_is_over_is_cancelled(working, monkeypatch):
+    monkeypatch.setattr("headrace.agents.unwanted._ENDS_BY_ITSELF", 0.1)
+    server, platform = Server(), Platform()
+    _deployed(working, server, platform, "stuck")
+    server.refusing["stuck"] = "superseded"
+    server.answers.append(Claimed(cancelled=["stuck"]))
+    _until(lambda: len(server.messages) == 1 and server.claims[-1].deploying == ["stuck"])
+    assert platform.cancelled == []
+    server.answers.append(Claimed(cancelled=["stuck"]))
+    _until(lambda: platform.cancelled == ["stuck"])
+
+
+def test_what_could_not_be_cancelled_is_cancelled_again(working, monkeypatch):
+    monkeypatch.setattr("headrace.agents.unwanted._CANCEL_AGAIN", 0.1)
+    server, platform = Server(), Platform()
+    platform.broken = {"cancel"}
+    _deployed(working, server, platform, "slow")
+    server.refusing["slow"] = "cancelled"
+    server.answers.append(Claimed(cancelled=["slow"]))
+    _until(lambda: server.messages and server.claims[-1].deploying == ["slow"])
+    platform.broken.clear()
+    server.answers.append(Claimed(cancelled=["slow"]))
+    _until(lambda: platform.cancelled == ["slow"])
+
+
+def test_an_older_attempt_that_has_not_begun_makes_room_for_the_next(working, monkeypatch):
+    monkeypatch.setattr("headrace.agents.unwanted._ENDS_BY_ITSELF", 0.1)
+    server, platform = Server(), Platform()
+    _deployed(working, server, platform, "run")
+    server.answers.append([_run("run", attempt=2)])
+    _until(lambda: platform.names == ["run", "run"])
+    _until(lambda: platform.cancelled == ["run"])
+    time.sleep(0.2)
+    assert platform.cancelled == ["run"]
+
+
+@pytest.mark.parametrize(
+    "call", ["recover", "watch", "has_begun", "early_logs", "release", "cancel"]
+)
+def test_nothing_that_a_launcher_raises_ends_the_agent(working, monkeypatch, call):
+    monkeypatch.setattr("headrace.agents.agent._RECOVERY_SECONDS", 0.2)
+    server, platform = Server(), Platform()
+    platform.broken = {call}
+    platform.begun = call != "cancel"
+    server.answers.append([_run("one")])
+    server.refusing["one"] = "cancelled"
+    server.answers.append(Claimed(cancelled=["one"]))
+    working(server, platform)
+    _until(lambda: platform.names == ["one"])
+    time.sleep(0.3)
+    platform.broken.discard("watch")
+    platform.ended = [_ended("one", "evicted")]
+    _until(lambda: server.exits == [("one", 1, "evicted")])
+    server.answers.append([_run("two")])
+    _until(lambda: platform.names == ["one", "two"])
+
+
+def test_a_platform_that_comes_up_later_is_asked_for_runs_of_earlier_again(working):
+    server, platform = Server(), Platform()
+    platform.broken = {"recover"}
+    platform.left = [_deployment("old")]
+    platform.begun = False
+    working(server, platform)
+    time.sleep(0.1)
+    assert server.claims == []
+    platform.broken.clear()
+    _until(lambda: server.claims)
+    assert server.claims[0].deploying == ["old"]
+
+
+def test_no_more_are_taken_than_can_be_deployed_at_once(working):
+    server, platform = Server(), Platform()
+    platform.at_once = 2
+    gate = threading.Event()
+    deploy = platform.deploy
+
+    def slow(run):
+        gate.wait(10)
+        return deploy(run)
+
+    platform.deploy = slow
+    server.answers += [[_run("one")], [_run("two")], [_run("three")]]
+    working(server, platform)
+    _until(lambda: len(server.answers) == 1)
+    time.sleep(0.3)
+    assert len(server.answers) == 1  # others may have room for it
+    gate.set()
+    _until(lambda: sorted(platform.names) == ["one", "three", "two"])
