@@ -5,6 +5,7 @@ from tests.integration.components.base_image import headrace_image, python_image
 from tests.integration.components.docker_engine import docker_engine
 from tests.integration.components.ecs import ministack
 from tests.integration.components.gcs import gcs_server
+from tests.integration.components.registry import registry
 from tests.integration.components.seaweedfs import s3_server
 
 __all__ = [
@@ -14,5 +15,6 @@ __all__ = [
     "headrace_image",
     "ministack",
     "python_image",
+    "registry",
     "s3_server",
 ]

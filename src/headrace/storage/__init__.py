@@ -8,6 +8,7 @@ from headrace.storage.azure import Azure as Azure
 from headrace.storage.base import Storage as Storage
 from headrace.storage.bitbucket import Bitbucket as Bitbucket
 from headrace.storage.codecommit import CodeCommit as CodeCommit
+from headrace.storage.docker import Docker as Docker
 from headrace.storage.gcs import GCS as GCS
 from headrace.storage.git import Git as Git
 from headrace.storage.github import GitHub as GitHub

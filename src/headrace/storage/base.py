@@ -110,6 +110,11 @@ class Storage:
         return []
 
     @property
+    def is_tried(self) -> bool:
+        """Whether `build` loads the flows where they will run, so that nobody needs to try it again."""
+        return False
+
+    @property
     def labels(self) -> list[str]:
         """All labels that an agent must have, sorted."""
         own = self.default_labels if self.add_default_labels else []

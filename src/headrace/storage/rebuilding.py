@@ -14,6 +14,7 @@ KINDS: Final = {
     "Azure": "headrace.storage.azure",
     "Bitbucket": "headrace.storage.bitbucket",
     "CodeCommit": "headrace.storage.codecommit",
+    "Docker": "headrace.storage.docker",
     "GCS": "headrace.storage.gcs",
     "Git": "headrace.storage.git",
     "GitHub": "headrace.storage.github",

@@ -1,0 +1,456 @@
+"""`Docker`: flows in images, with all that they need."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from headrace.config import config
+from headrace.core.errors import StorageError
+from headrace.core.version import __version__
+from headrace.storage.base import Storage
+from headrace.storage.contents import digest_of, flow_in, mark_in, pickled, script_at, slug_of
+from headrace.storage.fingerprint import fingerprint
+from headrace.storage.image_context import ImageContext
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from headrace.flow import Flow
+    from headrace.storage.image_engine import ImageEngine
+
+#: How long a tag is that Headrace gives.
+_TAG_LENGTH: Final = 20
+_SECRET: Final = re.compile(r"token|secret|passw|api_?key|access_?key|credential", re.IGNORECASE)
+#: With these of `build_kwargs` the user asks for a new image though nothing has changed.
+_ANEW: Final = ("nocache", "pull")
+
+
+class Docker(Storage):
+    """Flows inside an image, which is built and pushed when they are registered. Needs the extra `docker`.
+
+    The image has the flows, their Python packages, files and variables. As the last step of its
+    build every flow is loaded inside it: what fails there ends the registration, and nothing is
+    pushed. Agents that start containers run the flows in this very image, known by its digest.
+
+    Where nothing has changed nothing is built: unless `image_tag` is given, the tag is named after
+    all that is in the image. What is built first is what changes seldom, so that other flows need no
+    new installation.
+
+    Everybody who has the image can read all that is in it: variables and files are no place for
+    secrets.
+
+    Args:
+        registry_url: The registry, such as `registry.example.com/team`, that `docker login` was done
+            for if it asks who one is. Without it the image stays in the engine that built it.
+        base_image: The image to build on, which has Headrace in it; by default
+            `config.agents.default_image`.
+        dockerfile: A Dockerfile to begin with, instead of a base image. It may copy files of the
+            current folder.
+        dockerignore: The file that says which of these it does not see; by default `.dockerignore`.
+        python_dependencies: What pip installs, as in a requirements file.
+        image_name: The image's name; by default the flow's, in letters that an image can have.
+        image_tag: The image's tag; by default named after what is in it.
+        env_vars: Environment variables of the image.
+        files: Files and folders to copy: by their path here, their absolute path in the image.
+        prefect_version: Taken as Prefect 1 has it, and not looked at: the base image has Headrace.
+        local_image: Whether the base image has to be in the engine already.
+        ignore_healthchecks: Whether the flows are not loaded in the image before it is pushed.
+        base_url: The engine's address; by default that in DOCKER_HOST, or this machine's.
+        tls_config: How the connection to it is encrypted: what docker-py's `tls` takes.
+        build_kwargs: More arguments of docker-py's `build`, such as `{"network_mode": "host"}`.
+        prefect_directory: The folder in the image for what is added.
+        path: Where in the image the flow's code is. With `stored_as_script` and without
+            `local_script_path` the base image or `files` have it there already.
+        stored_as_script: Whether the Python file is kept that makes the flow, instead of a pickle.
+        extra_dockerfile_commands: Lines of a Dockerfile that come after files and before flows.
+        local_script_path: The Python file that is copied into the image; `headrace register --path`
+            fills it in where `path` is not given.
+        **kwargs: Arguments of every storage.
+
+    Attributes:
+        image: The image's full name, with its digest if it is in a registry; None before `build`.
+        hashes: By the name of each flow, what its code is known by.
+
+    Raises:
+        StorageError: If an argument has a wrong type, or two contradict each other.
+    """
+
+    described: ClassVar[tuple[str, ...]] = (
+        "registry_url",
+        "base_image",
+        "image_name",
+        "image_tag",
+        "local_image",
+        "ignore_healthchecks",
+        "prefect_directory",
+        "path",
+    )
+    by_flow: ClassVar[tuple[str, ...]] = ("flows", "hashes")
+    is_elsewhere: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        registry_url: str | None = None,
+        base_image: str | None = None,
+        dockerfile: str | os.PathLike[str] | None = None,
+        dockerignore: str | os.PathLike[str] | None = None,
+        python_dependencies: Iterable[str] | None = None,
+        image_name: str | None = None,
+        image_tag: str | None = None,
+        env_vars: Mapping[str, Any] | None = None,
+        files: Mapping[str, str] | None = None,
+        prefect_version: str | None = None,
+        local_image: bool = False,
+        ignore_healthchecks: bool = False,
+        base_url: str | None = None,
+        tls_config: Any = False,
+        build_kwargs: Mapping[str, Any] | None = None,
+        prefect_directory: str = "/opt/prefect",
+        path: str | None = None,
+        stored_as_script: bool = False,
+        extra_dockerfile_commands: Iterable[str] | None = None,
+        *,
+        local_script_path: str | os.PathLike[str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(stored_as_script=stored_as_script, **kwargs)
+        self.registry_url = _registry(registry_url)
+        self.base_image = base_image
+        self.dockerfile = None if dockerfile is None else os.fspath(dockerfile)
+        self.dockerignore = None if dockerignore is None else os.fspath(dockerignore)
+        self.python_dependencies = _lines("python_dependencies", python_dependencies)
+        self.image_name = image_name
+        self.image_tag = image_tag
+        self.env_vars = dict(env_vars or {})
+        self.files = {os.fspath(here): there for here, there in (files or {}).items()}
+        self.prefect_version = prefect_version
+        self.local_image = local_image
+        self.ignore_healthchecks = ignore_healthchecks
+        self.base_url = base_url
+        self.tls_config = tls_config
+        self.build_kwargs = dict(build_kwargs or {})
+        self.prefect_directory = prefect_directory
+        self.path = path
+        self.extra_dockerfile_commands = _lines(
+            "extra_dockerfile_commands", extra_dockerfile_commands
+        )
+        self.local_script_path = None if local_script_path is None else os.fspath(local_script_path)
+        self.image: str | None = None
+        self.hashes: dict[str, str] = {}
+        self._code: dict[str, bytes] = {}
+        self._check()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What only building needs stays out of pickles, where everybody could read it.
+        return {
+            **super().__getstate__(),
+            "_code": {},
+            "build_kwargs": {},
+            "env_vars": {},
+            "tls_config": False,
+        }
+
+    @property
+    def default_labels(self) -> list[str]:
+        """The machine's name, if the image stays on this machine."""
+        import socket
+
+        return [] if self.registry_url else [socket.gethostname()]
+
+    @property
+    def is_tried(self) -> bool:
+        """Whether `build` loads the flows where they will run."""
+        return not self.ignore_healthchecks
+
+    # -- keeping and loading --------------------------------------------------------------------
+
+    def add_flow(self, flow: Flow) -> str:
+        """Take a flow in; return its path in the image that `build` makes.
+
+        Raises:
+            StorageError: If another flow of this name was added, `path` is taken by another flow, or
+                the Python file cannot be read.
+            SerializationError: If the flow cannot be pickled.
+        """
+        self.check_name(flow)
+        location = self.path or f"{self.prefect_directory.rstrip('/')}/flows/{_file(flow.name)}"
+        if self.stored_as_script:
+            location = self._add_script(flow, location)
+        else:
+            if location in {where for name, where in self.flows.items() if name != flow.name}:
+                raise StorageError(
+                    f"{location} holds one flow already, and a pickle holds one only. Leave out `path`, "
+                    f"or give the flow {flow.name!r} a storage of its own."
+                )
+            mark = fingerprint(flow)
+            self._code[flow.name] = pickled(flow, mark)
+            self.hashes[flow.name] = mark
+        self.image = None
+        return self.keep(flow, location)
+
+    def build(self, push: bool = True) -> Self:
+        """Build the image with all flows that were added, try it, and push it.
+
+        Nothing is done if the engine or the registry has the very same already.
+
+        Args:
+            push: Whether the image is pushed, if there is a registry.
+
+        Raises:
+            StorageError: If the engine does not answer, the build fails (with its last lines), or the
+                registry refuses.
+            MissingExtraError: If the extra `docker` is not installed.
+        """
+        from headrace.storage.image_engine import ImageEngine
+
+        if not self.flows:
+            raise StorageError("Docker storage has no flow: call add_flow() before build().")
+        context = self._context()
+        repository = self._repository()
+        with ImageEngine(self.base_url, self.tls_config) as engine:
+            content = context.digest(self._beside(context, engine))
+            tag = self.image_tag or content[:_TAG_LENGTH]
+            found = None
+            if not any(self.build_kwargs.get(name) for name in _ANEW):
+                found = self._found(engine, repository, tag, content)
+            if found is None:
+                self.logger.info("Building the image %s:%s.", repository, tag)
+                say = self.logger.debug
+                engine.build(
+                    context,
+                    f"{repository}:{tag}",
+                    content,
+                    self.build_kwargs,
+                    lambda line: say("%s", line),
+                )
+                found = ""
+                if self.registry_url and push:
+                    self.logger.info("Pushing the image %s:%s.", repository, tag)
+                    found = engine.push(repository, tag)
+        self.image = f"{repository}:{tag}" + (f"@{found}" if found else "")
+        return self
+
+    def pinned(self) -> Self:
+        """Return this storage, which is bound to its image.
+
+        Raises:
+            StorageError: If flows were added since the image was built.
+        """
+        if self.image is None:
+            raise StorageError(
+                "This Docker storage has no image yet that has all of its flows. Call its build() before "
+                "registering with build=False."
+            )
+        return self
+
+    def get_flow(self, flow_name: str) -> Flow:
+        """Load a flow: from its path inside the image, elsewhere by asking the engine for that file.
+
+        Errors are those of every storage.
+        """
+        path = self.location_of(flow_name)
+        place = f"{path} in the image {self.image}"
+        data = self._read(flow_name, path)
+        known = self.hashes.get(flow_name)
+        found = digest_of(data) if self.stored_as_script else mark_in(data)
+        if known is not None and found != known:
+            raise StorageError(
+                f"{place} is not what was registered for the flow {flow_name!r}: the image is another "
+                "one. Register the flow again; a run config's image is taken in the place of its "
+                "storage's, so leave that out, too."
+            )
+        if self.stored_as_script and os.path.isfile(path):
+            from headrace.loading import extract_flow_from_file
+
+            return extract_flow_from_file(path, flow_name=flow_name)
+        return flow_in(data, flow_name, place, is_script=self.stored_as_script)
+
+    def serialize(self) -> dict[str, Any]:
+        """Describe the storage; see `Storage.serialize`."""
+        return {
+            **super().serialize(),
+            "image": self.image,
+            "hashes": dict(sorted(self.hashes.items())),
+        }
+
+    def restore(self, description: dict[str, Any]) -> None:
+        """Take over flows, hashes and the image; see `Storage.restore`."""
+        super().restore(description)
+        self.image = description.get("image")
+        self.hashes = dict(description.get("hashes") or {})
+
+    # -- parts --------------------------------------------------------------------------------
+
+    def _check(self) -> None:
+        if self.base_image and self.dockerfile:
+            raise StorageError(
+                "Docker storage has base_image and dockerfile, of which only one can be given: the "
+                "Dockerfile's FROM names its base image."
+            )
+        for name in ("prefect_directory", "path"):
+            value = getattr(self, name)
+            if value is not None and not str(value).startswith("/"):
+                raise StorageError(
+                    f"The {name} of Docker storage is an absolute path in the image, not {value!r}."
+                )
+        if self.image_name and not re.fullmatch(
+            r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*",
+            self.image_name,
+        ):
+            raise StorageError(
+                f"The image_name {self.image_name!r} of Docker storage is no name of an image: it has "
+                "small letters, digits, hyphens, dots and slashes, and no tag (that is image_tag)."
+            )
+        if self.image_tag and not re.fullmatch(r"[\w][\w.-]{0,127}", self.image_tag, re.ASCII):
+            raise StorageError(
+                f"The image_tag {self.image_tag!r} of Docker storage is no tag of an image: it has at "
+                "most 128 letters, digits, hyphens, dots and underscores."
+            )
+        for name in self.env_vars:
+            if _SECRET.search(str(name)):
+                self.logger.warning(
+                    "env_vars: %s will be readable by everybody who has the image. Name secrets with "
+                    "secrets=[...], and give them to the agent.",
+                    name,
+                )
+
+    def _add_script(self, flow: Flow, location: str) -> str:
+        from headrace.core.context import context
+
+        script = self.local_script_path
+        if script is None and self.path is None:
+            script = context.get("local_script_path")
+        if script is None:
+            # It is in the base image, or comes with `files`; or this storage was rebuilt.
+            known = self.path or self.flows.get(flow.name)
+            if known is None:
+                raise StorageError(
+                    "Docker storage with stored_as_script=True needs local_script_path, the Python file "
+                    "that is copied into the image (local_script_path=__file__), or path, where it is "
+                    "in the image already."
+                )
+            return known
+        data = script_at(script)
+        self._code[flow.name] = data
+        self.hashes[flow.name] = digest_of(data)
+        if self.path is None:
+            location = f"{os.path.dirname(location)}/{Path(script).name}"
+        return location
+
+    def _repository(self) -> str:
+        name = self.image_name or slug_of(min(self.flows))
+        return f"{self.registry_url}/{name}" if self.registry_url else name
+
+    def _context(self) -> ImageContext:
+        base = self.base_image or config.agents.default_image
+        if self.dockerfile is None:
+            context = ImageContext(f"FROM {base}", self.prefect_directory)
+        else:
+            begin = script_at(self.dockerfile).decode("utf-8", "replace")
+            context = ImageContext(begin, self.prefect_directory, root=os.getcwd())
+            ignore = self.dockerignore or ".dockerignore"
+            if self.dockerignore is not None or os.path.exists(ignore):
+                context.ignore(script_at(ignore).decode("utf-8", "replace").splitlines())
+        context.set_variables(self.env_vars)
+        context.install(self.python_dependencies)
+        context.copy_files(self.files)
+        context.add_commands(self.extra_dockerfile_commands)
+        copied = set()
+        for name, data in sorted(self._code.items()):
+            if self.flows[name] not in copied:  # several flows may be in one script
+                copied.add(self.flows[name])
+                context.copy_code(self.flows[name], data, self.hashes[name])
+        if not self.ignore_healthchecks:
+            self._add_check(context)
+        return context
+
+    def _add_check(self, context: ImageContext) -> None:
+        import json
+        import sys
+
+        program = Path(__file__).with_name("image_check.py").read_text(encoding="utf-8")
+        asked = {
+            "storage": {**self.serialize(), "image": None},
+            "python": "" if self.stored_as_script else ".".join(map(str, sys.version_info[:2])),
+            "version": __version__,
+        }
+        context.check(program, json.dumps(asked, sort_keys=True).encode())
+
+    def _beside(self, context: ImageContext, engine: ImageEngine) -> list[str]:
+        """Return what the image depends on besides its context; look whether it can be had at all."""
+        identities = {image: engine.identity_of(image) for image in context.bases}
+        for image, identity in identities.items():
+            if self.local_image and identity is None:
+                raise StorageError(
+                    f"Docker storage: the engine has no image {image}, and local_image=True says that it "
+                    "is there already. Build it there, or let it be pulled."
+                )
+        return [repr(sorted(identities.items())), repr(sorted(self.build_kwargs.items()))]
+
+    def _found(self, engine: ImageEngine, repository: str, tag: str, content: str) -> str | None:
+        """Return the digest of an image that has just this in it; empty if it is no registry's."""
+        reference = f"{repository}:{tag}"
+        is_here = engine.content_of(reference) == content
+        if not self.registry_url:
+            return "" if is_here else None
+        digest = engine.digest_of(reference)
+        if digest is None:
+            return None
+        # A tag that is named after what is in the image tells it by itself.
+        if self.image_tag is None or (is_here and digest in engine.digests_of(reference)):
+            return digest
+        return None
+
+    def _read(self, flow_name: str, path: str) -> bytes:
+        if os.path.isfile(path):
+            return script_at(path)
+        from headrace.storage.image_engine import ImageEngine
+
+        if self.image is None:
+            raise StorageError(
+                f"The flow {flow_name!r} is to be loaded from {path} of an image that is not built yet."
+            )
+        self.logger.info("Reading %s from the image %s.", path, self.image)
+        with ImageEngine(self.base_url, self.tls_config) as engine:
+            try:
+                return engine.read(self.image, path)
+            except FileNotFoundError:
+                raise StorageError(
+                    f"There is no {path} in the image {self.image}, which the flow {flow_name!r} is to "
+                    "be loaded from. Mend `path`, or put the file there: files={...}."
+                ) from None
+
+
+def _registry(address: str | None) -> str | None:
+    if not address:
+        return None
+    plain = re.sub(r"^https?://", "", str(address)).rstrip("/")
+    if "@" in plain:
+        raise StorageError(
+            "The registry_url of Docker storage holds an account, which the server would be told. Leave "
+            "it out, and let `docker login` keep it."
+        )
+    return plain
+
+
+def _lines(argument: str, values: Iterable[str] | None) -> list[str]:
+    listed: list[Any] = list(values or ())
+    if isinstance(values, str) or not all(isinstance(value, str) for value in listed):
+        raise StorageError(
+            f"The {argument} of Docker storage are a list of strings, not {values!r:.80}."
+        )
+    return listed
+
+
+def _file(flow_name: str) -> str:
+    """Return the name of the file of a flow's pickle: no two flows have the same."""
+    slug = slug_of(flow_name)
+    return (
+        f"{slug}.pickle"
+        if slug == flow_name
+        else f"{slug}-{digest_of(flow_name.encode('utf-8', 'surrogatepass'))[:8]}.pickle"
+    )
