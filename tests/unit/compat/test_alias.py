@@ -81,7 +81,7 @@ def test_what_is_not_offered_names_itself_and_the_way_out(run_python):
                 "from prefect.client import Secrets",
                 "import prefect.client.keys",
                 "import prefect.storage.docker",
-                "from prefect.storage import S3, Docker",
+                "from prefect.storage import Dropbox, Ftp",
                 "from prefect.agent.docker import DockerAgent",
                 "from prefect.backend import TenantView",
                 "from prefect.artifacts import create_link_artifact",
@@ -100,7 +100,7 @@ def test_what_is_not_offered_names_itself_and_the_way_out(run_python):
                     exec(statement)
                 except ImportError as error:
                     show([statement, [type(error).__name__, str(error)]])
-            for expression in ("prefect.Clinet", "prefect.storage.S3", "prefect.engine.staet"):
+            for expression in ("prefect.Clinet", "prefect.storage.Ftp", "prefect.engine.staet"):
                 try:
                     eval(expression)
                 except AttributeError as error:
@@ -118,7 +118,7 @@ def test_what_is_not_offered_names_itself_and_the_way_out(run_python):
         "import prefect.client.keys": ["prefect.Client", "headrace.client.Client"],
         "from prefect.backend import TenantView": ["FlowRunView"],
         "from prefect.utilities.graphql import with_args": ["REST", "headrace.client.Client"],
-        "from prefect.storage import S3, Docker": ["Local, Module and Git", "flow.storage"],
+        "from prefect.storage import Dropbox, Ftp": ["headrace.storage", "flow.storage"],
         "from prefect.agent.docker import DockerAgent": [
             "prefect.agent.local.LocalAgent",
             "headrace agent local start",

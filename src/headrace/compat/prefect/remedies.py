@@ -21,9 +21,8 @@ _NO_GRAPHQL: Final = (
     "The server has a REST API and no GraphQL: headrace.client.Client has a method for each call."
 )
 _NO_STORAGE: Final = (
-    "This version of Headrace has the storages Local, Module and Git; those of single hosts and clouds "
-    "are not there yet. Code on GitHub, GitLab or Bitbucket is reached by prefect.storage.Git. "
-    "flow.run() does not look at flow.storage: to run the flow here, leave it out."
+    "The storages that there are stand in prefect.storage, and in headrace.storage. flow.run() does not "
+    "look at flow.storage: to run the flow here, leave it out."
 )
 _NO_AGENT: Final = (
     "prefect.agent.local.LocalAgent is what there is; `headrace agent local start` is the same from the "

@@ -126,10 +126,16 @@ _SOURCES: Final[dict[str, dict[str, str]]] = {
     },
     "prefect.schedules.schedules": {"headrace.schedules": _SCHEDULES},
     "prefect.storage": {
-        "headrace.storage": "Git Local Module Storage get_default_storage_class",
+        "headrace.storage": (
+            "Bitbucket CodeCommit Git GitHub GitLab Local Module Storage get_default_storage_class"
+        ),
     },
     "prefect.storage.base": {"headrace.storage": "Storage"},
+    "prefect.storage.bitbucket": {"headrace.storage": "Bitbucket"},
+    "prefect.storage.codecommit": {"headrace.storage": "CodeCommit"},
     "prefect.storage.git": {"headrace.storage": "Git"},
+    "prefect.storage.github": {"headrace.storage": "GitHub"},
+    "prefect.storage.gitlab": {"headrace.storage": "GitLab"},
     "prefect.storage.local": {"headrace.storage": "Local"},
     "prefect.storage.module": {"headrace.storage": "Module"},
     "prefect.tasks": {"headrace": "Task"},
