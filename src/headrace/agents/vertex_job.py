@@ -34,6 +34,11 @@ _WAITS = {
     "JOB_STATE_PENDING": "Vertex AI prepares the job's machines",
     "JOB_STATE_PAUSED": "the job was paused in Vertex AI",
 }
+_ENDS = {
+    "JOB_STATE_FAILED": "the job has failed",
+    "JOB_STATE_CANCELLED": "the job was cancelled",
+    "JOB_STATE_EXPIRED": "the job has expired",
+}
 #: Names of the codes of `google.rpc.Code`, and of those that another attempt would meet again.
 _CODES = {
     1: "CANCELLED",
@@ -179,7 +184,7 @@ def end_of_job(job: Mapping[str, Any]) -> tuple[str, bool, bool]:
     """
     state = job.get("state", "")
     error = job.get("error") or {}
-    message = " ".join(str(error.get("message", "")).split())
+    message = " ".join(str(error.get("message", "")).split()).rstrip(".")
     if state == "JOB_STATE_SUCCEEDED":
         return (*end_of(0), False)
     if exited := _EXITED.search(message):
@@ -190,8 +195,7 @@ def end_of_job(job: Mapping[str, Any]) -> tuple[str, bool, bool]:
         # Google's own words say why it could not be started, or where its output is.
         return (f"{how}: {message}" if to_report else how), to_report, is_final
     code = error.get("code", 0)
-    what = state.removeprefix("JOB_STATE_").lower().replace("_", " ")
-    how = f"the job is {what}"
+    how = _ENDS.get(state, f"the job ended as {state}")
     if message:
         how += f": {_CODES.get(code, f'code {code}')}: {message}"
     # What goes wrong with a job that has run may go well the next time.

@@ -87,7 +87,10 @@ def test_times_are_written_as_json_has_them(given, sent):
 def test_worker_pools_keep_what_they_say_and_the_first_runs_the_flow():
     pools = [
         {
-            "machine_spec": {"machine_type": "n1-standard-8", "accelerator_type": "NVIDIA_TESLA_T4"},
+            "machine_spec": {
+                "machine_type": "n1-standard-8",
+                "accelerator_type": "NVIDIA_TESLA_T4",
+            },
             "container_spec": {
                 "image_uri": "registry.example/gpu:1",
                 "env": [{"name": "OWN", "value": "1"}, {"name": "HEADRACE_RUN_ID", "value": "no"}],
@@ -163,8 +166,8 @@ def exited(code, why="Error"):
         (failed("no room", 8, started=False), "RESOURCE_EXHAUSTED: no room", True, False),
         (failed("it broke", 13), "INTERNAL: it broke", True, False),
         (failed("who knows", 99), "code 99: who knows", True, False),
-        ({"state": "JOB_STATE_CANCELLED"}, "the job is cancelled", True, False),
-        ({"state": "JOB_STATE_EXPIRED"}, "the job is expired", True, False),
+        ({"state": "JOB_STATE_CANCELLED"}, "the job was cancelled", True, False),
+        ({"state": "JOB_STATE_EXPIRED"}, "the job has expired", True, False),
     ],
 )
 def test_how_jobs_end(found, how, to_report, is_final):
