@@ -272,7 +272,9 @@ class KubernetesApi:
                 client_configuration=self._configuration,
                 persist_config=False,
             )
-        except config.ConfigException as error:
+        except ConfigError:
+            raise
+        except Exception as error:  # of YAML, base64, TLS: whatever the client reads it with
             raise ConfigError(f"The kubeconfig {file} cannot be used: {error}") from error
         chosen = next((each for each in contexts if each["name"] == context), active)
         namespace = (chosen.get("context") or {}).get("namespace")
