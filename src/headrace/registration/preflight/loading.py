@@ -88,9 +88,16 @@ def _ask(asked: str) -> dict[str, Any]:
 
 
 def _remedy(flow: Flow, answer: dict[str, Any]) -> str:
+    from headrace.storage.hosted import Hosted
+
     module = answer.get("module")
     if module is None:
         return ""
+    if isinstance(flow.storage, Hosted):
+        return (
+            f"Install {module!r} where the flow runs, or tell the agent where it is (--import-path); if "
+            "it is in the flow's repository, use Git storage, which checks all of it out."
+        )
     if getattr(flow.storage, "stored_as_script", False) or type(flow.storage).__name__ == "Git":
         return (
             f"Install {module!r} where the flow runs, or put it beside the flow's file, or tell the "
