@@ -82,7 +82,7 @@ class NamedAgent:
 
         def stop(_number: int, _frame: Any) -> None:
             # A handler runs between two steps of this very thread, which may hold a lock.
-            threading.Thread(target=self._agent.stop, daemon=True).start()
+            threading.Thread(target=self.stop, daemon=True).start()
 
         before = [signal.signal(number, stop) for number in numbers]
         try:

@@ -11,6 +11,7 @@ from headrace.cli.groups import LazyGroup
 _COMMANDS = {
     "local": "headrace.cli.commands.agent_local",
     "kubernetes": "headrace.cli.commands.agent_kubernetes",
+    "docker": "headrace.cli.commands.agent_docker",
     "ecs": "headrace.cli.commands.agent_ecs",
     "vertex": "headrace.cli.commands.agent_vertex",
     "list": "headrace.cli.commands.agent_list",

@@ -1,0 +1,1 @@
+"""Deploys flow runs as containers of a Docker engine."""

@@ -1,0 +1,379 @@
+"""Deploys each flow run as a container of a Docker engine."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from headrace.agents.docker.api import DockerApi, EngineAway, EngineRefusal
+from headrace.agents.docker.container import (
+    AGENT,
+    OVER,
+    Container,
+    ContainerDefaults,
+    container_of,
+    deployment_of,
+    ended_container,
+)
+from headrace.agents.docker.events import EventStream
+from headrace.agents.docker.pulls import Pulls
+from headrace.agents.docker.salvage import Salvage
+from headrace.agents.launcher import Deployment, Ended, Launcher, News, Waits
+from headrace.config.logging import get_logger
+from headrace.core.errors import DeploymentError
+from headrace.engine.supervisor import Ending
+
+if TYPE_CHECKING:
+    from headrace.wire.claims import ClaimedRun
+
+T = TypeVar("T")
+
+#: How many lines, and then bytes, of a container's output are kept.
+_LINES, _OUTPUT = 1000, 64 << 10
+#: How many seconds a cancelled container has from SIGTERM to SIGKILL.
+_GRACE = 10
+#: How many seconds pass between two looks at all containers, beside the events.
+_LOOK = 300.0
+#: How many seconds pass until an engine that is away is asked again, at first and at most.
+_AGAIN, _AGAIN_AT_MOST = 0.2, 5.0
+#: How long after its end the engine may notice that a process was killed for want of memory.
+_OOM_SECONDS = 0.2
+_SIGKILLED = 137
+
+
+class DockerLauncher(Launcher):
+    """Starts a container for each flow run, and follows the engine's events.
+
+    A container is removed once the server knows its end, so that an agent that is started again
+    learns from the containers that are there all that it has to.
+
+    Args:
+        api: The engine.
+        api_url: The server's address, as the agent sees it.
+        defaults: What all containers are given.
+        folder: A folder of the agent's own.
+        pull: Whether images are fetched from their registries.
+        keep: Whether to keep containers that are over.
+        show: Called with each line that a container prints, and whose it is; None for no such.
+    """
+
+    kind = "docker"
+
+    def __init__(
+        self,
+        api: DockerApi,
+        *,
+        api_url: str,
+        defaults: ContainerDefaults,
+        folder: Path,
+        pull: bool = True,
+        keep: bool = False,
+        show: Callable[[Deployment, str], None] | None = None,
+    ) -> None:
+        self._api = api
+        self._api_url = api_url
+        self._defaults = defaults
+        self._keep = keep
+        self._show = show
+        self._agent = "none"
+        self._log = get_logger("agent")
+        self._pulls = Pulls(api) if pull else None
+        self._salvage = Salvage(api, folder, api_url)
+        self._news: queue.SimpleQueue[News] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        #: Containers that are not over, by name; and those that are being started.
+        self._live: dict[str, Deployment] = {}
+        self._starting: set[str] = set()
+        #: Those that have ended while they were being started.
+        self._early: set[str] = set()
+        #: Containers whose end was told, and those of them that may go.
+        self._told: set[str] = set()
+        self._released: set[str] = set()
+        self._events: EventStream | None = None
+        self._looked_at = time.monotonic()
+        self._hurried = threading.Event()
+        # Removing and stopping take time, and no end of another run is to wait for that.
+        self._aside = ThreadPoolExecutor(8, "docker-aside")
+
+    def recover(self, agent: str) -> Iterable[Deployment]:
+        """Find the agent's containers; those that have ended come out of `watch`."""
+        self._agent = agent
+        try:
+            self._look()
+        except (EngineAway, EngineRefusal) as error:
+            raise DeploymentError(str(error)) from error
+        self._follow()
+        with self._lock:
+            return list(self._live.values())
+
+    # -- deploying ------------------------------------------------------------------------------
+
+    def deploy(self, run: ClaimedRun) -> Deployment:
+        """Start a container; one of this attempt that is there already is found.
+
+        While the engine is away it is waited for.
+        """
+        container = container_of(run, self._api_url, self._agent, self._defaults)
+        deployment = container.deployment
+        with self._lock:
+            self._starting.add(deployment.handle)
+        has_ended = False
+        try:
+            has_ended = self._patiently(deployment, lambda: self._start(container))
+        except EngineRefusal as refusal:
+            raise DeploymentError(str(refusal), is_final=refusal.status in (400, 404)) from refusal
+        finally:
+            with self._lock:
+                self._starting.discard(deployment.handle)
+                has_ended = has_ended or deployment.handle in self._early
+                self._early.discard(deployment.handle)
+        if has_ended:
+            self._aside.submit(self._ended, deployment.handle)
+        elif self._show is not None:
+            self._show_output(deployment)
+        return deployment
+
+    def hurry(self) -> None:
+        """Wait for the engine no more: the agent ends."""
+        self._hurried.set()
+
+    def _patiently(self, deployment: Deployment, attempt: Callable[[], T]) -> T:
+        pause = _AGAIN
+        while True:
+            try:
+                return attempt()
+            except EngineAway as away:
+                self._news.put(Waits(deployment=deployment, why=str(away)))
+                if self._hurried.wait(pause):
+                    raise DeploymentError(str(away)) from away
+                pause = min(pause * 2, _AGAIN_AT_MOST)
+
+    def _start(self, container: Container) -> bool:
+        """Make a container and start it; return whether one that was there has ended already."""
+        name, image = container.deployment.handle, container.image
+        if self._pulls is not None:
+            why = f"the image {image} is pulled"
+            waits = Waits(deployment=container.deployment, why=why)
+            self._pulls.see_to(image, lambda: self._news.put(waits))
+        config = {**container.config, "HostConfig": self._api.host_config(**container.host)}
+        try:
+            self._api.create(name, config)
+        except EngineRefusal as refusal:
+            if refusal.status == 404 and self._pulls is None:
+                raise EngineRefusal(f"{refusal}; the agent pulls none (--no-pull)", 404) from None
+            if refusal.status != 409:
+                raise
+            found = self._api.inspect(name)
+            if not found:
+                raise EngineAway(str(refusal)) from refusal  # it is being removed: once more
+            if found["Config"]["Labels"].get(AGENT) != self._agent:
+                raise
+            if found["State"]["Status"] != "created":
+                with self._lock:
+                    self._live[name] = container.deployment
+                    self._told.discard(name)
+                return not found["State"]["Running"]
+        with self._lock:
+            self._live[name] = container.deployment
+        try:
+            for network in container.networks:
+                self._api.connect(name, network)
+            self._api.start(name)
+        except EngineRefusal:
+            with self._lock:
+                self._live.pop(name, None)
+            self._api.remove(name)
+            raise
+        return False
+
+    # -- watching -------------------------------------------------------------------------------
+
+    def watch(self, seconds: float) -> list[News]:
+        """Wait until the engine's events bring news."""
+        self._follow()
+        if time.monotonic() - self._looked_at > _LOOK:
+            try:
+                self._look()
+            except (EngineAway, EngineRefusal) as error:
+                self._log.warning("Containers are looked at later: %s.", error)
+        found: list[News] = []
+        try:
+            found.append(self._news.get(timeout=seconds))
+            while True:
+                found.append(self._news.get_nowait())
+        except queue.Empty:
+            return found
+
+    def _follow(self) -> None:
+        if self._events is None:
+            self._events = EventStream(self._api, f"{AGENT}={self._agent}", self._look, self._heard)
+
+    def _heard(self, event: Mapping[str, Any]) -> None:
+        attributes = event.get("Actor", {}).get("Attributes", {})
+        name = attributes.get("name", "")
+        if event.get("Action") == "destroy":
+            self._gone(name)
+        else:
+            code = attributes.get("exitCode", "")
+            self._ended(name, int(code) if code.isdecimal() else None)
+
+    def _look(self) -> None:
+        """Look at all containers of this agent: what no event has told is seen here."""
+        self._looked_at = time.monotonic()
+        with self._lock:
+            known = self._live.keys() - self._starting
+        there = self._api.containers(f"{AGENT}={self._agent}")
+        names = set()
+        for each in there:
+            name = each["Names"][0].removeprefix("/") if each["Names"] else each["Id"]
+            names.add(name)
+            deployment = deployment_of(each["Labels"], name)
+            if deployment is not None and not name.endswith(OVER):
+                self._see(deployment, each["State"])
+        for name in known - names:
+            self._gone(name)
+
+    def _see(self, deployment: Deployment, state: str) -> None:
+        name = deployment.handle
+        with self._lock:
+            if name in self._starting or (name in self._told and name not in self._released):
+                return
+            if name not in self._released:
+                is_new = name not in self._live
+                self._live[name] = deployment
+        if name in self._released:
+            self._aside.submit(self._remove, name)
+        elif state == "created":
+            self._end(Ended(deployment=deployment, how="it was never started", to_report=True))
+        elif state in ("exited", "dead"):
+            self._ended(name)
+        elif is_new and self._show is not None:
+            self._show_output(deployment)
+
+    def _gone(self, name: str) -> None:
+        with self._lock:
+            deployment = self._live.get(name)
+            if deployment is not None and name in self._starting:
+                self._early.add(name)
+            if deployment is None or name in self._starting:
+                return
+        self._end(Ended(deployment=deployment, how="its container was removed", to_report=True))
+
+    def _ended(self, name: str, code: int | None = None) -> None:
+        """Find out how a container has ended, and tell it."""
+        with self._lock:
+            deployment = self._live.get(name)
+            if deployment is not None and name in self._starting:
+                self._early.add(name)
+            if deployment is None or name in self._starting:
+                return
+        found = self._api.inspect(name)
+        state = found.get("State", {})
+        was_killed = state.get("ExitCode") == _SIGKILLED and not state["OOMKilled"]
+        if was_killed and found["HostConfig"].get("Memory"):
+            time.sleep(_OOM_SECONDS)
+            state = self._api.inspect(name).get("State", state)
+        if code is None:
+            code = state.get("ExitCode")
+        if code is None:
+            self._gone(name)
+        elif code == Ending.UNDELIVERED:
+            with self._lock:
+                if name in self._told:
+                    return
+                self._told.add(name)
+            self._aside.submit(self._settle, deployment, state)
+        else:
+            self._end(ended_container(deployment, code, state))
+
+    def _end(self, ended: Ended) -> None:
+        name = ended.deployment.handle
+        with self._lock:
+            if self._live.pop(name, None) is None:
+                return
+            self._told.add(name)
+        self._news.put(ended)
+
+    def _settle(self, deployment: Deployment, state: Mapping[str, Any]) -> None:
+        try:
+            how = self._salvage.settle(deployment)
+        except InterruptedError:
+            return
+        if how is None:
+            self._end(ended_container(deployment, Ending.UNDELIVERED, state))
+        else:
+            self._end(Ended(deployment=deployment, how=how, to_report=False))
+
+    # -- output ---------------------------------------------------------------------------------
+
+    def early_logs(self, deployment: Deployment) -> str:
+        """Return the last of what the container has printed."""
+        try:
+            printed = self._api.logs(deployment.handle, _LINES)
+        except (EngineAway, EngineRefusal) as error:
+            self._log.warning("What %s printed is out of reach: %s.", deployment.handle, error)
+            return ""
+        return printed[-_OUTPUT:].decode(errors="ignore")
+
+    def _show_output(self, deployment: Deployment) -> None:
+        threading.Thread(target=self._pass_on, args=[deployment], daemon=True).start()
+
+    def _pass_on(self, deployment: Deployment) -> None:
+        assert self._show is not None
+        rest = b""
+        try:
+            for part in self._api.follow(deployment.handle):
+                *whole, rest = (rest + part).split(b"\n")
+                for line in whole:
+                    self._show(deployment, line.decode(errors="replace"))
+        except (EngineAway, EngineRefusal) as error:
+            self._log.debug("What %s prints is shown no more: %s.", deployment.handle, error)
+        if rest:
+            self._show(deployment, rest.decode(errors="replace"))
+
+    # -- ending ---------------------------------------------------------------------------------
+
+    def release(self, deployment: Deployment) -> None:
+        """Remove the container, or rename it if containers are kept."""
+        with self._lock:
+            self._live.pop(deployment.handle, None)
+            self._released.add(deployment.handle)
+        self._aside.submit(self._remove, deployment.handle)
+
+    def cancel(self, deployment: Deployment) -> None:
+        """Ask the container's process to end; it is killed if it does not."""
+        self._aside.submit(self._stop, deployment.handle)
+
+    def close(self) -> None:
+        """Let go of the engine; containers go on."""
+        self._hurried.set()
+        self._salvage.close()
+        self._aside.shutdown(wait=True)
+        if self._events is not None:
+            self._events.close()
+        self._api.close()
+
+    def _remove(self, name: str) -> None:
+        try:
+            if self._keep:
+                self._api.rename(name, f"{name}{OVER}")
+            else:
+                self._api.remove(name)
+        except (EngineAway, EngineRefusal) as error:
+            # It is seen again when the engine is back, or the agent.
+            self._log.warning("The container %s is over, and stays: %s.", name, error)
+            return
+        with self._lock:
+            self._released.discard(name)
+            self._told.discard(name)
+
+    def _stop(self, name: str) -> None:
+        try:
+            self._api.stop(name, _GRACE)
+        except (EngineAway, EngineRefusal) as error:
+            self._log.error("The container %s is not stopped: %s.", name, error)
