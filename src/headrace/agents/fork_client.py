@@ -44,9 +44,6 @@ class ForkClient:
         self._folder = folder
         self._lock = threading.Lock()
         self._connection: _Connection | None = None
-        self._process: subprocess.Popen[bytes] | None = None
-        self._woken, self._waker = socket.socketpair()
-        self._woken.setblocking(False)
 
     def start(self, start: Start) -> int:
         """Have a supervisor started, and return its process id.
@@ -135,12 +132,10 @@ class ForkClient:
 
     def _launch(self) -> _Connection:
         command = [sys.executable, "-P", "-m", "headrace.agents.fork_server", str(self._folder)]
-        if self._process is not None:
-            self._process.poll()
         log = self._folder / LOG
         try:
             with log.open("ab") as file:
-                self._process = subprocess.Popen(
+                process = subprocess.Popen(
                     command,
                     stdin=subprocess.DEVNULL,
                     stdout=file,
@@ -150,18 +145,20 @@ class ForkClient:
                 )
         except OSError as error:
             raise DeploymentError(f"no fork server can be started: {error}") from error
+        # It may outlive this client, and is reaped whenever it ends.
+        threading.Thread(target=process.wait, name="reap", daemon=True).start()
         until = time.monotonic() + _START_SECONDS
         while time.monotonic() < until:
             with contextlib.suppress(OSError):
                 connection = _Connection(self._folder)
-                if connection.hello.process.pid == self._process.pid:
+                if connection.hello.process.pid == process.pid:
                     return connection
                 connection.close()
-            if (code := self._process.poll()) is not None:
+            if (code := process.poll()) is not None:
                 raise DeploymentError(f"the fork server ended with exit code {code}; see {log}")
             time.sleep(0.01)
-        self._process.kill()
-        self._process.wait()
+        process.kill()
+        process.wait()
         raise DeploymentError(f"the fork server does not get ready; see {log}")
 
 

@@ -17,7 +17,6 @@ from headrace.agents.environment import read_at_start, run_config_environment, r
 from headrace.agents.fork_client import ForkClient
 from headrace.agents.fork_messages import Start
 from headrace.agents.fork_server import spawn
-from headrace.agents.identity import AgentDirectory
 from headrace.agents.launcher import Deployment, Ended, Launcher, News
 from headrace.config.logging import get_logger
 from headrace.core.errors import ClientError, DeploymentError
@@ -295,35 +294,3 @@ def _reap(pid: int, path: str) -> None:
     _, status = os.waitpid(pid, 0)
     reason = how_it_ended(os.waitstatus_to_exitcode(status))
     RunDirectory(path).write(Reaped(process=process, reason=reason, at=time.time()))
-
-
-def end_all(home: str, name: str, seconds: float) -> int:
-    """End the runs of an agent that has ended, and its fork server. The runs go on elsewhere, or later.
-
-    Args:
-        home: Headrace's home directory.
-        name: The agent's name.
-        seconds: How long to wait for them.
-
-    Returns:
-        How many have not ended in that time.
-    """
-    agent = AgentDirectory(home, name)
-    try:
-        supervisors = [
-            record.process
-            for directory in run_directories(home)
-            if (spec := directory.read(RunSpec)) is not None
-            and spec.agent == agent.id
-            and (record := directory.read(SupervisorRecord)) is not None
-            and record.process.is_here()
-        ]
-        for process in supervisors:
-            process.signal(signal.SIGTERM)
-        ForkClient(agent.path).retire()
-        until = time.monotonic() + seconds
-        while (left := sum(each.is_alive() for each in supervisors)) and time.monotonic() < until:
-            time.sleep(0.05)
-        return left
-    finally:
-        agent.close()

@@ -179,7 +179,7 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 def _end_runs() -> None:
     """End the agent's runs and its fork server: nothing is left in the background."""
-    from headrace.agents.local import end_all
+    from headrace.agents.local_leavings import end_all
     from headrace.config import config
 
     if left := end_all(config.home_dir, "dev", _END_SECONDS):
