@@ -93,20 +93,17 @@ class KubernetesLauncher(Launcher):
         """Find the agent's jobs, and follow them from now on.
 
         Raises:
-            DeploymentError: If the cluster does not let them be seen; it is asked again and again.
+            DeploymentError: If the cluster does not let them be seen.
         """
         self._agent = agent
         mine = f"{AGENT}={label_value(agent)}"
         jobs = Watch(self._api, "jobs", Job, f"{mine},!{RELEASED}", self._all_jobs, self._job)
         pods = Watch(self._api, "pods", Pod, mine, self._all_pods, self._pod)
         events = Watch(self._api, "events", Event, "", self._all_events, self._event)
+        # They begin when they are waited for, whether or not everything is found now.
         self._watches = [jobs, pods, events]
-        try:
-            jobs.read(_LESS_PATIENCE)
-            pods.read(_LESS_PATIENCE)
-        finally:
-            for watch in self._watches:
-                watch.start()
+        jobs.read(_LESS_PATIENCE)
+        pods.read(_LESS_PATIENCE)
         with self._changed:
             found = [each.deployment for each in self._records.values() if each.ended is None]
         yield from found
@@ -191,6 +188,8 @@ class KubernetesLauncher(Launcher):
     def watch(self, seconds: float) -> list[News]:
         """Wait until there is news of jobs, and return it."""
         until = time.monotonic() + seconds
+        for watch in self._watches:
+            watch.start()
         if self._alive is not None and until > self._touched + _TOUCH:
             self._alive.touch()
             self._touched = until

@@ -84,8 +84,9 @@ class Watch(Generic[T]):
         self._on_all(self._all(patience), since)
 
     def start(self) -> None:
-        """Follow, from what was listed; if nothing was, from a list."""
-        self._thread.start()
+        """Follow, from what was read; if nothing was, from a list. Does nothing the second time."""
+        if not self._thread.ident:
+            self._thread.start()
 
     def stop(self) -> None:
         """Follow no longer."""
