@@ -5,6 +5,7 @@ from tests.integration.components.base_image import headrace_image, python_image
 from tests.integration.components.docker_engine import docker_engine
 from tests.integration.components.ecs import ministack
 from tests.integration.components.gcs import gcs_server
+from tests.integration.components.kubernetes.fixture import kubernetes_api, kubernetes_cluster
 from tests.integration.components.registry import registry
 from tests.integration.components.seaweedfs import s3_server
 
@@ -13,6 +14,8 @@ __all__ = [
     "docker_engine",
     "gcs_server",
     "headrace_image",
+    "kubernetes_api",
+    "kubernetes_cluster",
     "ministack",
     "python_image",
     "registry",
