@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -16,12 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.integration.components.server import free_ports
+from tests.support.processes import RunningProgram
 
 #: The command line, as it is installed beside this Python.
 PROGRAM = Path(sys.executable).with_name("headrace")
 #: A loaded machine with two cores has needed 5 s.
 START_SECONDS = 60.0
-STOP_SECONDS = 20.0
 
 
 def headrace(*arguments: str, env: Mapping[str, str] | None = None, check: bool = True) -> str:
@@ -48,7 +47,7 @@ def headrace(*arguments: str, env: Mapping[str, str] | None = None, check: bool 
     return done.stdout
 
 
-class RunningServer:
+class RunningServer(RunningProgram):
     """A server that a test may kill, stop and start again: at the same address, on the same data.
 
     Args:
@@ -69,30 +68,9 @@ class RunningServer:
     ) -> None:
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
-        self.home = home
-        #: What a client of this server, or an agent, has in its environment.
-        self.env = {"HEADRACE_HOME": str(home), "HEADRACE_API_URL": self.url, **env}
-        self._program = program
-        self._arguments = arguments
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def pid(self) -> int:
-        assert self._process is not None, "the server does not run"
-        return self._process.pid
-
-    @property
-    def process_id(self) -> int | None:
-        """Its process id, or None while it does not run."""
-        return None if self._process is None else self._process.pid
-
-    @property
-    def log(self) -> str:
-        """All that it has said, over all its starts."""
-        try:
-            return (self.home / "server.log").read_text(errors="replace")
-        except FileNotFoundError:
-            return ""
+        # What a client of this server, or an agent, has in its environment.
+        shared = {"HEADRACE_HOME": str(home), "HEADRACE_API_URL": self.url, **env}
+        super().__init__("server", [*program, *arguments], home, shared)
 
     def start(self, *, wait: bool = True) -> None:
         """Start it, and wait until it is ready.
@@ -100,32 +78,17 @@ class RunningServer:
         Args:
             wait: Whether to wait; else it may not even listen yet.
         """
-        assert self._process is None, "the server runs already"
-        command = [*self._program, *self._arguments]
-        # If the test run itself is killed, the server goes with it.
-        if setpriv := shutil.which("setpriv"):
-            command = [setpriv, "--pdeathsig", "KILL", "--", *command]
-        with (self.home / "server.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **self.env},
-                cwd=self.home,
-                start_new_session=True,
-            )
+        super().start()
         if wait:
             self.wait_until_ready()
 
     def wait_until_ready(self) -> None:
         """Wait until it says that it can serve."""
-        assert self._process is not None
         until = time.monotonic() + START_SECONDS
         while not self.answers("/ready"):
-            code = self._process.poll()
-            assert code is None, f"the server ended with exit code {code}:\n{self.log[-4000:]}"
-            assert time.monotonic() < until, f"the server does not get ready:\n{self.log[-4000:]}"
+            code = self._running().poll()
+            assert code is None, f"the server ended with exit code {code}:\n{self._tail}"
+            assert time.monotonic() < until, f"the server does not get ready:\n{self._tail}"
             time.sleep(0.02)
 
     def answers(self, path: str = "/health") -> bool:
@@ -139,39 +102,11 @@ class RunningServer:
         except OSError:
             return False
 
-    def kill(self) -> None:
-        """End it as a power cut would."""
-        assert self._process is not None, "the server does not run"
-        self._process.kill()
-        self._process.wait()
-        self._process = None
-
-    def stop(self) -> None:
-        """Ask it to end, and see that it does so in order."""
-        assert self._process is not None, "the server does not run"
-        process, self._process = self._process, None
-        process.terminate()
-        try:
-            code = process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            raise AssertionError(f"SIGTERM did not end the server:\n{self.log[-4000:]}") from None
-        assert code == 0, f"the server ended with exit code {code}:\n{self.log[-4000:]}"
-
     def restart(self, *, kill: bool = False) -> None:
         """End it if it runs, in order or by force, and start it again."""
-        if self._process is not None:
+        if self.process_id is not None:
             self.kill() if kill else self.stop()
         self.start()
-
-    def close(self) -> None:
-        """End it if it runs, even if it is stopped by a signal, and show what it said if the test fails."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGCONT)
-            self.kill()
-        if "PYTEST_CURRENT_TEST" in os.environ:  # it shows what was printed only beside a failure
-            print(f"--- what the server at {self.url} said:\n{self.log[-8000:]}")
 
 
 @contextmanager

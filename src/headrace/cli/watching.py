@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
@@ -43,7 +43,7 @@ def watch(client: Client, flow_run_id: str, as_json: bool = False) -> int:
     Returns:
         The exit code that says how the run ended.
     """
-    show = _JsonLines() if as_json else _Lines()
+    show: _Show = _JsonLines() if as_json else _Lines()
     events: queue.SimpleQueue[Callable[[], None] | BaseException | None] = queue.SimpleQueue()
     watcher = _Watcher(client, flow_run_id, show, events)
     watcher.start()
@@ -142,23 +142,19 @@ class _Watcher:
                 self._events.put(partial(self._show.waiting, said))
 
 
-class _Show:
+class _Show(Protocol):
     """How events are shown."""
 
-    def log(self, line: Log) -> None:
-        raise NotImplementedError
+    def log(self, line: Log) -> None: ...
 
-    def state(self, entry: FlowRunState) -> None:
-        raise NotImplementedError
+    def state(self, entry: FlowRunState) -> None: ...
 
-    def waiting(self, waiting: Waiting) -> None:
-        raise NotImplementedError
+    def waiting(self, waiting: Waiting) -> None: ...
 
-    def end(self, run: FlowRun, counts: str) -> None:
-        raise NotImplementedError
+    def end(self, run: FlowRun, counts: str) -> None: ...
 
 
-class _Lines(_Show):
+class _Lines:
     """Lines for people."""
 
     def log(self, line: Log) -> None:
@@ -186,7 +182,7 @@ class _Lines(_Show):
             click.echo(f"  {counts}")
 
 
-class _JsonLines(_Show):
+class _JsonLines:
     """Lines for programs: one object each, with what it is as `event`."""
 
     def log(self, line: Log) -> None:
