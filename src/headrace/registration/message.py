@@ -42,9 +42,10 @@ def message_of(
             "labels": labels_of(flow, storage, labels),
         },
     )
+    known_by = _plain(flow, {"storage": storage.known_by(flow.name)})
     return RegisterFlow(
         project=project_name,
-        hash=hash_of(described),
+        hash=hash_of({**described, **known_by}),
         max_recoveries=flow.max_recoveries,
         on_disconnect=flow.on_disconnect,
         lost_after=flow.lost_after,

@@ -110,6 +110,11 @@ class Storage:
         return []
 
     @property
+    def script_here(self) -> str | None:
+        """The Python file of this machine that is kept, if there is one and it is known."""
+        return None
+
+    @property
     def is_tried(self) -> bool:
         """Whether `build` loads the flows where they will run, so that nobody needs to try it again."""
         return False
@@ -223,6 +228,17 @@ class Storage:
                 name: value for name, value in described[field].items() if name == flow_name
             }
         return described
+
+    def known_by(self, flow_name: str) -> dict[str, Any]:
+        """Return what tells whether a flow's code has changed: as a rule, all of its description.
+
+        Args:
+            flow_name: The flow's name.
+
+        Raises:
+            StorageError: If the storage has no such flow, or cannot be described.
+        """
+        return self.serialize_for(flow_name)
 
     def restore(self, description: dict[str, Any]) -> None:
         """Take over, when a storage is rebuilt, what is no constructor argument.

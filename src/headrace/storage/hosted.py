@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from headrace.core.errors import HeadraceError, LoadError, StorageError
+from headrace.core.errors import HeadraceError, LoadError, RepositoryError, StorageError
 from headrace.storage.asking import Asking
 from headrace.storage.base import Storage
 from headrace.storage.host import Host, is_commit
@@ -29,10 +29,16 @@ class Hosted(Storage):
         ref: A branch, a tag or a commit; without one it is the default branch.
         **kwargs: Arguments of every storage.
 
+    Attributes:
+        hashes: Of a pinned storage: by the name of each flow, the SHA-256 of its file. It tells
+            whether a flow has changed, in the place of the commit: a push that leaves its file alone
+            does not change it.
+
     Raises:
         StorageError: If an argument cannot be.
     """
 
+    by_flow: ClassVar[tuple[str, ...]] = ("flows", "hashes")
     #: What its users call the host.
     title: ClassVar[str]
     #: Which of its arguments has the ref, for messages and for pinning.
@@ -54,6 +60,7 @@ class Hosted(Storage):
             raise StorageError(f"The path {path!r} leads out of the repository.")
         self.repo = repo
         self.path = path
+        self.hashes: dict[str, str] = {}
 
     @abstractmethod
     def _open(self) -> Host:
@@ -91,7 +98,25 @@ class Hosted(Storage):
                 f"A {self.name} storage needs the path of the flow's file in the repository: "
                 f"{self.name}(..., path='flows/nightly.py')."
             )
+        if self.flows.get(flow.name) != self.path:
+            self.hashes.pop(flow.name, None)
         return self.keep(flow, self.path)
+
+    def serialize(self) -> dict[str, Any]:
+        """Describe the storage; see `Storage.serialize`."""
+        return {**super().serialize(), "hashes": dict(sorted(self.hashes.items()))}
+
+    def restore(self, description: dict[str, Any]) -> None:
+        """Take over flows and hashes; see `Storage.restore`."""
+        super().restore(description)
+        self.hashes = dict(description.get("hashes") or {})
+
+    def known_by(self, flow_name: str) -> dict[str, Any]:
+        """Return what tells whether a flow's file has changed: its hash, whichever the commit."""
+        described = self.serialize_for(flow_name)
+        if flow_name in self.hashes:
+            del described[self.ref_argument]
+        return described
 
     def serialize_for(self, flow_name: str) -> dict[str, Any]:
         """Describe the storage as it is for one of its flows; see `Storage.serialize_for`."""
@@ -115,6 +140,12 @@ class Hosted(Storage):
             asking = self._asking(host)
             commit = asking.commit()
             code = asking.read(path, commit)
+        known = self.hashes.get(flow_name)
+        if known is not None and known != _hash(code):
+            raise RepositoryError(
+                f"{path} in repository {self._repository} at commit {commit} is not the file that was "
+                f"registered: {self.title} gives another text. Register the flow again."
+            )
         self.logger.info(
             "Loading the flow %r from %s in %s, commit %s.",
             *(flow_name, path, self._repository, commit),
@@ -136,17 +167,23 @@ class Hosted(Storage):
         """Return this storage with the commit that its branch or tag is at now.
 
         Raises:
-            RepositoryError: If host, repository or ref cannot be had.
+            RepositoryError: If host, repository, ref or a flow's file cannot be had.
             SecretError: If a secret that it needs is not there.
             MissingExtraError: If the library for this host is not installed.
         """
-        if is_commit(self._ref):
+        if is_commit(self._ref) and self.hashes.keys() >= self.flows.keys():
             return self
         from headrace.storage.rebuilding import storage_from
 
         with self._open() as host:
-            commit = self._asking(host).commit()
-        pinned = storage_from({**self.serialize(), self.ref_argument: commit})
+            asking = self._asking(host)
+            commit = asking.commit()
+            files = {
+                path: _hash(asking.read(path.lstrip("/"), commit))
+                for path in sorted({*self.flows.values()})
+            }
+        hashes = {flow: files[path] for flow, path in self.flows.items()}
+        pinned = storage_from({**self.serialize(), self.ref_argument: commit, "hashes": hashes})
         assert isinstance(pinned, type(self))
         pinned.result = self.result
         return pinned
@@ -160,3 +197,9 @@ class Hosted(Storage):
             ref_argument=self.ref_argument,
             remedy=self._remedy,
         )
+
+
+def _hash(code: bytes) -> str:
+    from hashlib import sha256
+
+    return sha256(code).hexdigest()

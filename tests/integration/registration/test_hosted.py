@@ -74,6 +74,9 @@ def test_a_run_loads_what_was_registered(deployed, place):
     headrace("project", "create", "p", env=deployed.env)
     register()
     assert "has not changed" in register()
+    # Nor does it change when something else is pushed: its file is all that it is made of.
+    repository.push({"flows/README.md": "more about it"})
+    assert "has not changed" in register()
     with Client(deployed.url, api_key="") as client:
         (flow,) = client.flows("p", "nightly")
         assert (flow.version, flow.storage["ref"]) == (1, first)

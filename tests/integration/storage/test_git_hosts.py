@@ -90,6 +90,22 @@ def test_a_run_loads_the_commit_of_the_registration(repository, kept):
     assert "nightly" in pinned
 
 
+def test_a_push_that_leaves_the_file_alone(repository, kept):
+    repository.push(files(1))
+    first = kept().pinned()
+    repository.push({"README.md": "more about it"})
+    second = kept().pinned()
+    repository.push(files(2))
+    third = kept().pinned()
+    assert len({ref_of(storage) for storage in (first, second, third)}) == 3
+    assert first.known_by("nightly") == second.known_by("nightly")
+    assert first.known_by("nightly") != third.known_by("nightly")
+    # What it is known by is looked at again when it is loaded.
+    swapped = storage_from({**first.serialize(), first.ref_argument: ref_of(third)})
+    with pytest.raises(RepositoryError, match="not the file that was registered"):
+        swapped.get_flow("nightly")
+
+
 def test_branches_tags_and_commits(place, repository, kept):
     main = repository.push(files(1))
     repository.tag("v1")
