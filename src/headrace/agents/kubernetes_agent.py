@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from headrace.agents.kubernetes.api import SERVICE_ACCOUNT, KubernetesApi
-from headrace.agents.kubernetes.jobs import JobDefaults
+from headrace.agents.kubernetes.jobs import JobDefaults, with_volumes
 from headrace.agents.kubernetes.launcher import KubernetesLauncher
 from headrace.agents.kubernetes.records import Bounds
 from headrace.agents.loopback import warn_of_loopback
@@ -19,6 +19,9 @@ from headrace.run_configs.job_templates import objection_to_job
 if TYPE_CHECKING:
     from headrace.agents.identity import AgentDirectory
     from headrace.client.client import Client
+
+
+_YEAR = 365 * 24 * 3600
 
 
 class KubernetesAgent(NamedAgent):
@@ -43,6 +46,10 @@ class KubernetesAgent(NamedAgent):
         context: Which context of the kubeconfig to use; by default its current one.
         kubeconfig: Where the kubeconfig is; by default where `KUBECONFIG` says, or
             `~/.kube/config`.
+        volumes: Volumes of pods whose run config brings no template, beside the agent's template's.
+        volume_mounts: Likewise, mounts of the flow's container.
+        keep: Whether jobs that are over stay, rather than being deleted once the server knows their
+            end: for a year, or as long as their template says.
         pending_timeout: For how many seconds a run may wait for its pod to start.
         api_url: The server's address, as the agent and its pods see it; by default
             `config.api_url`.
@@ -71,6 +78,9 @@ class KubernetesAgent(NamedAgent):
         hostname_label: bool = True,
         context: str | None = None,
         kubeconfig: str | None = None,
+        volumes: Iterable[Mapping[str, Any]] | None = None,
+        volume_mounts: Iterable[Mapping[str, Any]] | None = None,
+        keep: bool = False,
         pending_timeout: float | None = None,
         api_url: str | None = None,
         api_key: str | None = None,
@@ -80,11 +90,14 @@ class KubernetesAgent(NamedAgent):
             defaults = JobDefaults(
                 image=image,
                 default_image=config.agents.default_image,
-                template=_template(job_template_path),
+                template=with_volumes(
+                    _template(job_template_path), list(volumes or ()), list(volume_mounts or ())
+                ),
                 env=dict(env_vars or {}),
                 service_account_name=service_account_name,
                 image_pull_secrets=list(image_pull_secrets or ()) or None,
                 image_pull_policy=image_pull_policy,
+                kept_seconds=_YEAR if keep else None,
             )
             api = KubernetesApi(
                 namespace=namespace,

@@ -52,6 +52,8 @@ class JobDefaults:
         service_account_name: The service account of pods whose run config names none.
         image_pull_secrets: Likewise, secrets by which images are pulled.
         image_pull_policy: Likewise, when images are pulled.
+        kept_seconds: For how many seconds jobs that are over stay whose template does not say it;
+            None for until the server knows their end.
     """
 
     image: str | None = None
@@ -61,6 +63,7 @@ class JobDefaults:
     service_account_name: str | None = None
     image_pull_secrets: list[str] | None = None
     image_pull_policy: str | None = None
+    kept_seconds: int | None = None
 
 
 def job_name(run_id: str, attempt: int) -> str:
@@ -73,6 +76,29 @@ def label_value(text: str) -> str:
     if _LABEL.fullmatch(text):
         return text
     return "x" + hashlib.sha256(text.encode()).hexdigest()[:40]
+
+
+def with_volumes(
+    template: Mapping[str, Any] | None, volumes: list[Any], mounts: list[Any]
+) -> dict[str, Any] | None:
+    """Return a template with more volumes, mounted in the flow's container.
+
+    Args:
+        template: The template; None for a plain job.
+        volumes: Volumes of the pod.
+        mounts: Mounts of the container.
+    """
+    if template is None and not volumes and not mounts:
+        return None
+    job = copy.deepcopy(dict(template or {}))
+    pod = _mapping(_mapping(_mapping(job, "spec"), "template"), "spec")
+    for owner, field_name, more in (
+        (pod, "volumes", volumes),
+        (_container(pod), "volumeMounts", mounts),
+    ):
+        if more:
+            owner[field_name] = [*(owner.get(field_name) or ()), *more]
+    return job
 
 
 def job_of(
@@ -112,10 +138,12 @@ def job_of(
         ATTEMPT: str(run.attempt),
         CONTAINER: container["name"],
     }
-    if spec.get("ttlSecondsAfterFinished") is not None:
-        labels[KEPT] = "true"
-    else:
+    if spec.get("ttlSecondsAfterFinished") is None:
+        spec["ttlSecondsAfterFinished"] = defaults.kept_seconds
+    if spec["ttlSecondsAfterFinished"] is None:
         spec["ttlSecondsAfterFinished"] = KEPT_SECONDS
+    else:
+        labels[KEPT] = "true"
     metadata["name"] = job_name(run.id, run.attempt)
     metadata["namespace"] = namespace
     for found in (metadata, _mapping(spec["template"], "metadata")):

@@ -86,6 +86,9 @@ def pod_options(given: Any) -> Any:
     metavar="SECONDS",
     help="How long a run may wait for its pod to start; by default a day.",
 )
+@click.option(
+    "--keep", is_flag=True, help="Leave jobs that are over, rather than deleting them: for a year."
+)
 @agent_options("kubernetes")
 def start(
     namespace: str | None,
@@ -96,6 +99,7 @@ def start(
     context: str | None,
     kubeconfig: str | None,
     pending_timeout: float | None,
+    keep: bool,
     name: str,
     labels: tuple[str, ...],
     env: dict[str, str],
@@ -122,6 +126,7 @@ def start(
         context=context,
         kubeconfig=kubeconfig,
         pending_timeout=pending_timeout,
+        keep=keep,
         api_url=api_url,
     )
     agent.start()

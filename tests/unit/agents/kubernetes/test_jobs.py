@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from headrace.agents.kubernetes.jobs import JobDefaults, job_of, label_value
+from headrace.agents.kubernetes.jobs import JobDefaults, job_of, label_value, with_volumes
 from headrace.core.errors import DeploymentError
 from headrace.run_configs import KubernetesRun
 from headrace.wire.claims import ClaimedRun
@@ -301,6 +301,23 @@ def test_jobs_are_kept_as_long_as_their_template_says() -> None:
     assert job["spec"]["ttlSecondsAfterFinished"] == 60
     assert job["metadata"]["labels"]["headrace.io/kept"] == "true"
     assert "headrace.io/kept" not in made()["metadata"]["labels"]
+
+
+def test_jobs_that_the_agent_keeps() -> None:
+    job = made(None, JobDefaults(default_image="i", kept_seconds=900))
+    assert job["spec"]["ttlSecondsAfterFinished"] == 900
+    assert job["metadata"]["labels"]["headrace.io/kept"] == "true"
+
+
+def test_volumes_of_an_agent_without_a_template() -> None:
+    volumes = [{"name": "data", "emptyDir": {}}]
+    mounts = [{"name": "data", "mountPath": "/data"}]
+    assert with_volumes(None, [], []) is None
+    template = with_volumes(with_container(name="flow", image="i"), volumes, mounts)
+    job = made(None, JobDefaults(default_image="i", template=template))
+    check(job)
+    assert job["spec"]["template"]["spec"]["volumes"] == volumes
+    assert flow_of(job)["volumeMounts"] == mounts
 
 
 @pytest.mark.parametrize(
