@@ -6,11 +6,12 @@ import glob
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headrace.core.errors import LoadError, NoFlowFound
+from headrace.core.context import context
+from headrace.core.errors import HeadraceError, LoadError, NoFlowFound
 from headrace.loading import flows_in_file, flows_in_module
 
 if TYPE_CHECKING:
@@ -72,12 +73,27 @@ def flows_of(source: Source) -> Iterator[list[Flow]]:
         Exception: Whatever the code raises.
     """
     path, modules = list(sys.path), set(sys.modules)
+    # Storages that keep Python files elsewhere take this one, if they name none, as for Prefect 1.
+    script = None if source.is_module else os.path.abspath(source.location)
     try:
-        yield _with_storages(source)
+        with context(local_script_path=script):
+            yield _with_storages(source)
     finally:
         sys.path[:] = path
         if not source.is_module:
             _forget(os.path.dirname(os.path.abspath(source.location)), modules)
+
+
+def add_together(flows: Iterable[Flow]) -> None:
+    """Put the flows of a file that share a storage into it, before the first of them is registered.
+
+    So an image that is built for them has all of them, and is built once. What goes wrong with one
+    is said when that one is registered.
+    """
+    for flow in flows:
+        if getattr(flow.storage, "is_elsewhere", False):
+            with suppress(HeadraceError):
+                flow.storage.add_flow(flow)
 
 
 def _with_storages(source: Source) -> list[Flow]:

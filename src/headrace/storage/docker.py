@@ -166,6 +166,13 @@ class Docker(Storage):
         """Whether `build` loads the flows where they will run."""
         return not self.ignore_healthchecks
 
+    @property
+    def script_here(self) -> str | None:
+        """The Python file that is kept: the one named, or else the one that is being registered."""
+        from headrace.core.context import context
+
+        return self.local_script_path or context.get("local_script_path")
+
     # -- keeping and loading --------------------------------------------------------------------
 
     def add_flow(self, flow: Flow) -> str:
@@ -319,11 +326,8 @@ class Docker(Storage):
                 )
 
     def _add_script(self, flow: Flow, location: str) -> str:
-        from headrace.core.context import context
-
-        script = self.local_script_path
-        if script is None and self.path is None:
-            script = context.get("local_script_path")
+        # With a `path` the file is there already, unless it is said that it is to be copied there.
+        script = self.local_script_path if self.path is not None else self.script_here
         if script is None:
             # It is in the base image, or comes with `files`; or this storage was rebuilt.
             known = self.path or self.flows.get(flow.name)

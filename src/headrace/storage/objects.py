@@ -118,6 +118,13 @@ class ObjectStorage(Storage):
     def _read_version(self, place: str, version: str) -> bytes:
         """Return an object as it was in a version."""
 
+    @property
+    def script_here(self) -> str | None:
+        """The Python file that is kept: the one named, or else the one that is being registered."""
+        from headrace.core.context import context
+
+        return self.local_script_path or context.get("local_script_path")
+
     # -- keeping and loading --------------------------------------------------------------------
 
     def add_flow(self, flow: Flow) -> str:
@@ -215,11 +222,7 @@ class ObjectStorage(Storage):
     # -- parts --------------------------------------------------------------------------------
 
     def _script(self) -> bytes | None:
-        from headrace.core.context import context
-
-        # Who registers the flows of a file says which one it is, as for Prefect 1.
-        path = self.local_script_path or context.get("local_script_path")
-        return None if path is None else script_at(path)
+        return None if self.script_here is None else script_at(self.script_here)
 
     def _put(self, key: str, data: bytes, mark: str | None) -> bytes:
         """Write code, unless the same is there; return what is there then."""

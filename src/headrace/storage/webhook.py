@@ -99,6 +99,13 @@ class Webhook(Storage):
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_pending": {}}
 
+    @property
+    def script_here(self) -> str | None:
+        """The Python file that is kept: the one named, or else the one that is being registered."""
+        from headrace.core.context import context
+
+        return self.flow_script_path or context.get("local_script_path")
+
     def add_flow(self, flow: Flow) -> str:
         """Take a flow in; return the address that `build` sends it to.
 
@@ -188,11 +195,8 @@ class Webhook(Storage):
         self._getting().check_secrets()
 
     def _script(self) -> bytes | None:
-        from headrace.core.context import context
-
-        path = self.flow_script_path or context.get("local_script_path")
-        if path is not None:
-            return script_at(path)
+        if self.script_here is not None:
+            return script_at(self.script_here)
         if self.flows:
             return None  # a storage that was rebuilt: its script was sent by whoever made it
         raise StorageError(

@@ -132,16 +132,17 @@ class _Registration:
 
     def add(self, source: Source) -> None:
         """Register the flows of a file or module."""
-        from headrace.registration.sources import flows_of
+        from headrace.registration.sources import add_together, flows_of
 
         arguments = sys.argv
         # A file that reads its arguments while it is loaded must not find ours.
         sys.argv = [source.location]
         try:
             with flows_of(source) as flows:
-                for flow in flows:
-                    if not self._names or flow.name in self._names:
-                        self._register(flow, source.location)
+                asked = [flow for flow in flows if not self._names or flow.name in self._names]
+                add_together(asked)
+                for flow in asked:
+                    self._register(flow, source.location)
         except HeadraceError as error:
             self._failed(None, source.location, str(error))
         except Exception as error:  # noqa: BLE001 - a user's file may raise anything

@@ -22,9 +22,12 @@ _PROGRAM = "from headrace.registration.preflight.fresh_process import main; main
 
 def check_loading(flow: Flow) -> list[Finding]:
     """Return why a flow cannot be loaded back, or that another one is."""
+    if getattr(flow.storage, "is_tried", False) and flow.name in flow.storage:
+        return []  # it was loaded where it will run, which says more
     try:
-        asked = {"storage": _described(flow), "flow": flow.name}
-        answer = _ask(json.dumps(asked))
+        with tempfile.TemporaryDirectory(prefix="headrace-preflight-") as folder:
+            asked = {"storage": _described(flow, folder), "flow": flow.name}
+            answer = _ask(json.dumps(asked))
     except HeadraceError as error:
         return [_cannot(str(error), "")]
     except subprocess.TimeoutExpired:
@@ -51,13 +54,24 @@ def check_loading(flow: Flow) -> list[Finding]:
     ]
 
 
-def _described(flow: Flow) -> dict[str, Any]:
-    """Describe a flow's storage with the flow in it, and leave the storage itself alone."""
-    from headrace.storage import get_default_storage_class, storage_from
+def _described(flow: Flow, folder: str) -> dict[str, Any]:
+    """Describe a flow's storage with the flow in it, and leave the storage itself alone.
+
+    In the place of one that others would see a folder is taken, which keeps the flow in the same way.
+    """
+    from headrace.storage import Local, get_default_storage_class, storage_from
 
     storage = flow.storage if flow.storage is not None else get_default_storage_class()()
     if flow.name not in storage:
-        storage = storage_from(storage.serialize())
+        if storage.is_elsewhere:
+            script = storage.script_here
+            storage = (
+                Local(path=script, stored_as_script=True)
+                if storage.stored_as_script and script is not None
+                else Local(directory=folder)
+            )
+        else:
+            storage = storage_from(storage.serialize())
         storage.add_flow(flow)
         storage.build()
     described: dict[str, Any] = storage.serialize_for(flow.name)
