@@ -182,8 +182,9 @@ def _flows_of(
     # A name that cannot be imported: what the code defines then travels to other processes whole,
     # and not as the name of a module that they do not have.
     module = ModuleType(name)
-    if file is not None:
-        module.__file__ = file
+    # Code that is no file here was one where the flow was registered, and may say so to its storage:
+    # `S3("flows", stored_as_script=True, local_script_path=__file__)`.
+    module.__file__ = file or name
     # While it is made, a dataclass looks up the module that it stands in.
     before = sys.modules.get(name)
     sys.modules[name] = module

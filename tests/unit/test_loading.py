@@ -281,3 +281,13 @@ def test_a_module_that_does_not_give_the_flow(name, flow_name, message):
 def test_an_import_that_fails_inside_a_module_is_the_modules_own_error():
     with pytest.raises(ModuleNotFoundError, match="pack.missing"):
         flows_in_module("pack.broken")
+
+
+def test_code_that_is_no_file_may_name_its_file():
+    code = """
+from headrace import Flow
+from headrace.storage import S3
+with Flow("f", storage=S3("b", stored_as_script=True, local_script_path=__file__)) as flow:
+    pass
+"""
+    assert extract_flow_from_file(file_contents=code).storage.local_script_path == "<flow>"

@@ -85,6 +85,8 @@ class CloudFlowRunner:
         """
         recorder = self._recorder
         runner = FlowRunner(self.flow, tracker=recorder)
+        executor = "LocalExecutor" if not self.flow.executor else type(self.flow.executor).__name__
+        get_logger("CloudFlowRunner").info("Tasks run on %s.", executor)
         patience = None if self.checkpoints is None else config.flows.park_after
         state: State
         try:
