@@ -116,6 +116,7 @@ def instances():
         "prefect.run_configs.kubernetes.KubernetesRun": prefect.run_configs.KubernetesRun(),
         "prefect.run_configs.ecs.ECSRun": prefect.run_configs.ECSRun(),
         "prefect.storage.base.Storage": prefect.storage.Local(),
+        "prefect.storage.docker.Docker": prefect.storage.Docker(),
         "prefect.tasks.shell.ShellTask": prefect.tasks.shell.ShellTask(),
     }
 

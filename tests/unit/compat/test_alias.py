@@ -80,7 +80,7 @@ def test_what_is_not_offered_names_itself_and_the_way_out(run_python):
                 "from prefect import Cilent",
                 "from prefect.client import Secrets",
                 "import prefect.client.keys",
-                "import prefect.storage.docker",
+                "import prefect.storage.floppy",
                 "from prefect.storage import Dropbox, Ftp",
                 "from prefect.agent.docker import DockerAgent",
                 "from prefect.backend import TenantView",

@@ -129,17 +129,23 @@ _SOURCES: Final[dict[str, dict[str, str]]] = {
     "prefect.schedules.schedules": {"headrace.schedules": _SCHEDULES},
     "prefect.storage": {
         "headrace.storage": (
-            "Bitbucket CodeCommit Git GitHub GitLab Local Module Storage get_default_storage_class"
+            "Azure Bitbucket CodeCommit Docker GCS Git GitHub GitLab Local Module S3 Storage Webhook "
+            "get_default_storage_class"
         ),
     },
+    "prefect.storage.azure": {"headrace.storage": "Azure"},
     "prefect.storage.base": {"headrace.storage": "Storage"},
     "prefect.storage.bitbucket": {"headrace.storage": "Bitbucket"},
     "prefect.storage.codecommit": {"headrace.storage": "CodeCommit"},
+    "prefect.storage.docker": {"headrace.storage": "Docker"},
+    "prefect.storage.gcs": {"headrace.storage": "GCS"},
     "prefect.storage.git": {"headrace.storage": "Git"},
     "prefect.storage.github": {"headrace.storage": "GitHub"},
     "prefect.storage.gitlab": {"headrace.storage": "GitLab"},
     "prefect.storage.local": {"headrace.storage": "Local"},
     "prefect.storage.module": {"headrace.storage": "Module"},
+    "prefect.storage.s3": {"headrace.storage": "S3"},
+    "prefect.storage.webhook": {"headrace.storage": "Webhook"},
     "prefect.tasks": {"headrace": "Task"},
     "prefect.tasks.control_flow": {"headrace.tasks": "FilterTask case ifelse merge switch"},
     "prefect.tasks.control_flow.case": {"headrace.tasks": "case"},
