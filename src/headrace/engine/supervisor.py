@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.config.logging import get_logger
 from headrace.core.errors import ClientError, NotAuthorized, NotFound, ServerUnreachable
+from headrace.engine.alone import print_events, print_line, was_short_of_memory
 from headrace.engine.backlog import Backlog
 from headrace.engine.channel import Orders, final_state
 from headrace.engine.delivery import Delivery
@@ -68,7 +69,12 @@ class Ending(IntEnum):
 
 
 def supervise(
-    spec: RunSpec, directory: RunDirectory, spawn: Spawn, patience: Patience | None = None
+    spec: RunSpec,
+    directory: RunDirectory,
+    spawn: Spawn,
+    patience: Patience | None = None,
+    *,
+    alone: bool = False,
 ) -> int:
     """Carry a flow run to its end in this process's child.
 
@@ -77,17 +83,19 @@ def supervise(
         directory: Where everything about it is written.
         spawn: Starts the runner.
         patience: How long to wait for what; by default what the settings say.
+        alone: Whether this process is the first of a container, whose output is the run's.
 
     Returns:
         One of `Ending`.
     """
-    return _Supervision(spec, directory, spawn, patience or Patience.from_config()).carry()
+    return _Supervision(spec, directory, spawn, patience or Patience.from_config(), alone).carry()
 
 
 class _Supervision:
     def __init__(
-        self, spec: RunSpec, directory: RunDirectory, spawn: Spawn, patience: Patience
+        self, spec: RunSpec, directory: RunDirectory, spawn: Spawn, patience: Patience, alone: bool
     ) -> None:
+        self._alone = alone
         self._spec = spec
         self._directory = directory
         self._spawn = spawn
@@ -210,10 +218,14 @@ class _Supervision:
         ends = final_state(array) is not None
         for output in outputs:
             output.follow(final=ends)
+        if self._alone:
+            print_events(array)
         self._backlog.put(array, count, ends=ends)
         self._delivery.wake()
 
     def _put(self, line: LogLine) -> None:
+        if self._alone:
+            print_line(line)
         self._backlog.put_event(line)
         self._delivery.wake()
 
@@ -247,6 +259,8 @@ class _Supervision:
                 Ending.SUPERSEDED, "superseded", self._delivery.ended, code, reported=True
             )
         self._repeat_last_lines(outputs)
+        if self._alone and code == -signal.SIGKILL and was_short_of_memory():
+            how_ended = f"{how_ended}: out of memory"
         reason = how_ended if self._stopped_by is None else self._stopped_by
         self._log.error("The runner has ended without an end of the run: %s.", reason)
         if self._stopped_by is None:

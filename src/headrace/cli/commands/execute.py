@@ -39,9 +39,13 @@ def command() -> int:
         directory = RunDirectory(path)
     else:
         directory = RunDirectory.create(config.home_dir, spec.flow_run_id, spec.attempt)
+    # An agent beside this process has written it; one that has not sees what a container prints.
+    alone = directory.read(RunSpec) is None
+    if alone:
+        directory.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         directory.write(spec)
     if sys.platform != "linux":
-        return supervise(spec, directory, spawn_runner)
+        return supervise(spec, directory, spawn_runner, alone=alone)
     # The runner is a copy of this process: it shares its memory, and need not import anything.
     preload()
-    return supervise(spec, directory, fork_runner)
+    return supervise(spec, directory, fork_runner, alone=alone)
