@@ -26,6 +26,8 @@ _SOURCES: Final[dict[str, dict[str, str]]] = {
         f"{_OWN}.client": "Client",
     },
     "prefect.agent": {},
+    "prefect.agent.ecs": {f"{_OWN}.ecs_agent": "ECSAgent"},
+    "prefect.agent.ecs.agent": {f"{_OWN}.ecs_agent": "ECSAgent"},
     "prefect.agent.kubernetes": {f"{_OWN}.kubernetes_agent": "KubernetesAgent"},
     "prefect.agent.kubernetes.agent": {f"{_OWN}.kubernetes_agent": "KubernetesAgent"},
     "prefect.agent.local": {f"{_OWN}.agent": "LocalAgent"},
