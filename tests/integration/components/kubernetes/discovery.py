@@ -20,7 +20,7 @@ def discovered(path: str) -> Object | None:
     """Return what an address of discovery answers, or nothing if it is none."""
     parts = path.strip("/").split("/")
     groups = sorted({one.group for one in RESOURCES if one.group})
-    if path == "/version":
+    if parts == ["version"]:
         return VERSION
     if parts == ["api"]:
         return {

@@ -39,9 +39,17 @@ def with_selector(job: Object) -> Object:
     matched = {UID_LABEL: meta["uid"]} | selector.get("matchLabels", {})
     template = template | {"metadata": template.get("metadata", {}) | {"labels": labels}}
     spec = spec | {"selector": selector | {"matchLabels": matched}, "template": template}
-    # Defaults are filled in again when it is read: a job without labels has those of its pods.
-    own = meta.get("labels") or labels
-    return job | {"metadata": meta | {"labels": own}, "spec": spec}
+    return job | {"spec": spec}
+
+
+def as_read(job: Object) -> Object:
+    """Return a new job as it is read from then on.
+
+    Defaults are filled in again when it is read: one without labels has those of its pods.
+    """
+    meta = job["metadata"]
+    labels = meta.get("labels") or job["spec"]["template"]["metadata"]["labels"]
+    return job | {"metadata": meta | {"labels": labels}}
 
 
 def job_causes(job: Object) -> list[Cause]:

@@ -3,9 +3,10 @@
 import asyncio
 import socket
 import threading
+import weakref
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -14,7 +15,13 @@ T = TypeVar("T")
 
 
 class _Protocol(HttpToolsProtocol):
-    """Lets the application cut its connection."""
+    """Lets the application cut its connection, and the server all that are open."""
+
+    open: ClassVar[weakref.WeakSet[asyncio.Transport]] = weakref.WeakSet()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.open.add(transport)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -82,6 +89,10 @@ class LoopThread:
 
         async def ended() -> None:
             await asyncio.gather(*(serving for _, serving in self._servers))
+            # TLS would wait long for clients to say goodbye.
+            for transport in list(_Protocol.open):
+                transport.abort()
+            await asyncio.sleep(0.05)
 
         self.run(ended())
         self._loop.call_soon_threadsafe(self._loop.stop)

@@ -21,6 +21,7 @@ from tests.integration.components.kubernetes.calls import Call, decoded
 from tests.integration.components.kubernetes.defaults import fill, quality_of
 from tests.integration.components.kubernetes.event_shapes import as_core, shown_as
 from tests.integration.components.kubernetes.job_rules import (
+    as_read,
     job_causes,
     job_update_causes,
     with_selector,
@@ -80,6 +81,8 @@ class Verbs:
             if causes:
                 raise invalid(resource, made["metadata"]["name"], causes)
             require_quota(self._store, resource, made)
+            if resource is JOBS:
+                made = as_read(made)
             try:
                 if dry:
                     return _dry_made(self._store, resource, made)
