@@ -108,7 +108,7 @@ class Asking:
             raise RepositoryError(
                 f"There is no {self._at()}, or it is not to be seen "
                 f"{self._with_tokens()}. Mend repo, or "
-                f"{'give a token that may read it' if self.host.tokens else self.remedy}."
+                f"{'give a token that may read it' if self.host.sources else self.remedy}."
             ) from None
 
     def _no_ref(self, ref: str) -> RepositoryError:
@@ -151,12 +151,17 @@ class Asking:
                 f"{self.title} cannot be asked {what}: {text}. Is the host's address right, and is "
                 "it reachable from this machine?"
             )
+        elif refusal.kind == "stranger":
+            message = (
+                f"What answers for {self.title}, when it is asked {what}, is not its API, it seems: "
+                f"{text}. Is the host's address right?"
+            )
         elif refusal.kind == "certificate":
             message = (
                 f"{self.title} cannot be asked {what}, because its certificate is not trusted here: "
                 f"{text}. Name the file with the authority's certificate in {self.host.ca_variable}."
             )
-        elif refusal.status == 401 and not self.host.tokens:
+        elif refusal.status == 401 and not self.host.sources:
             message = f"{self.title} asks for a token {what}. To go on, {self.remedy}."
         elif refusal.status == 401:
             message = (
@@ -169,7 +174,7 @@ class Asking:
             way = "give the token the right to read the repository's contents"
             message = (
                 f"{self.title} does not allow what was asked {what} {self._with_tokens()}: {text}. "
-                f"To go on, {way if self.host.tokens else self.remedy}."
+                f"To go on, {way if self.host.sources else self.remedy}."
             )
         elif refusal.is_failure:
             message = (
@@ -189,7 +194,7 @@ class Asking:
         if until is not None:
             minutes = max(0.0, (until - now()).total_seconds()) / 60
             when = f"after {until:%Y-%m-%d %H:%M:%S} UTC (in {minutes:.0f} minutes)"
-        more = "" if self.host.tokens else f" With a token the limit is higher: {self.remedy}."
+        more = "" if self.host.sources else f" With a token the limit is higher: {self.remedy}."
         return (
             f"{self.title} was asked too often ({refusal.status}), and says nothing {what}: try again "
             f"{when}.{more}"
@@ -207,10 +212,10 @@ class Asking:
         return f"commit {ref[:12]}" if is_commit(ref) else f"{self.ref_argument} {ref!r}"
 
     def _sources(self) -> str:
-        return " and ".join(token.source for token in self.host.tokens)
+        return " and ".join(self.host.sources)
 
     def _with_tokens(self) -> str:
-        return f"with {self._sources()}" if self.host.tokens else "without a token"
+        return f"with {self._sources()}" if self.host.sources else "without a token"
 
 
 def _patiently(ask: Callable[[], _T]) -> _T:

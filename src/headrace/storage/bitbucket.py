@@ -187,7 +187,7 @@ class _BitbucketHost(Host):
         except ValueError:
             said = None
         if not isinstance(said, dict):
-            raise Refusal("what answers there is not Bitbucket's API, it seems", kind="unreachable")
+            raise Refusal("it is no JSON, or no object", kind="stranger")
         return said
 
 

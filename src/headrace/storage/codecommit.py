@@ -118,16 +118,19 @@ class _CodeCommitHost(Host):
             config = config.merge(Config(**given))
         credentials = _credentials()
         arguments = {name: token.value for name, token in credentials.items()}
+        # A session of its own: the common one keeps the credentials that it found first.
+        session = boto3.session.Session()
         try:
-            # A session of its own: the common one keeps the credentials that it found first.
-            session = boto3.session.Session()
             self._client = session.client("codecommit", config=config, **options, **arguments)
+            found = None if credentials else session.get_credentials()
         except (BotoCoreError, TypeError, ValueError) as error:
             raise StorageError(
                 f"A CodeCommit storage cannot ask AWS: {error}. Name the region, and other options "
                 "of a boto3 client, in client_options, such as {'region_name': 'eu-west-1'}."
             ) from None
         super().__init__(f"AWS in region {self._client.meta.region_name}", *credentials.values())
+        if found is not None:
+            self.sources = [f"the credentials that AWS's own tools find here ({found.method})"]
         self._repo = repo
 
     def check(self) -> None:
@@ -214,7 +217,9 @@ def _credentials() -> dict[str, Token]:
 @contextmanager
 def _refusals() -> Iterator[None]:
     from botocore import exceptions
+    from botocore.parsers import ResponseParserError
 
+    strangers = (exceptions.BotoCoreError, ResponseParserError)
     try:
         yield
     except exceptions.ClientError as error:
@@ -228,9 +233,8 @@ def _refusals() -> Iterator[None]:
         raise Refusal(f"{error}", kind="certificate") from None
     except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError) as error:
         raise Refusal(f"{error}", 401) from None
-    except exceptions.BotoCoreError as error:
+    except (exceptions.ConnectionError, exceptions.HTTPClientError) as error:
         raise Refusal(f"{error}", kind="unreachable") from None
-    except (AttributeError, LookupError, TypeError) as error:
-        raise Refusal(
-            f"what answers there is not CodeCommit, it seems: {error}", kind="unreachable"
-        ) from None
+    # What answers may be anything that listens at an endpoint_url.
+    except (*strangers, AttributeError, LookupError, TypeError) as error:
+        raise Refusal(f"{type(error).__name__}: {error}", kind="stranger") from None

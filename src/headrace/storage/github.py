@@ -118,6 +118,11 @@ class _GitHubHost(Host):
         """Read a file; see `Host`."""
         with _refusals():
             found = self._repository.get_contents(path, ref=commit)
+            if not isinstance(found, list) and commit not in str(found.url):
+                # It has another name now, and where PyGithub follows the host to that it forgets the
+                # commit; who the repository is says its address, which leads to no other.
+                self._repository = self._client.get_repo(self._name).complete()
+                found = self._repository.get_contents(path, ref=commit)
             if isinstance(found, list):
                 raise Refusal("a folder", kind="folder")
             if found.type != "file":
@@ -146,6 +151,4 @@ def _refusals() -> Iterator[None]:
         ) from None
     # What PyGithub says of redirects to elsewhere, and of answers that are none of GitHub's API.
     except (RuntimeError, AssertionError, AttributeError, TypeError, ValueError) as error:
-        raise Refusal(
-            f"what answers there is not GitHub's API, it seems: {error}", kind="unreachable"
-        ) from None
+        raise Refusal(f"{error}", kind="stranger") from None

@@ -146,9 +146,7 @@ class _GitLabHost(Host):
                 yield
         except GitlabError as error:
             if error.response_code is None:
-                raise Refusal(
-                    f"what answers there is not GitLab's API, it seems: {error}", kind="unreachable"
-                ) from None
+                raise Refusal(f"{error}", kind="stranger") from None
             text = f"{error.error_message}"
             raise Refusal(text, error.response_code, self._headers) from None
 

@@ -26,6 +26,7 @@ class Host(ABC):
     Attributes:
         address: Where the host is, for messages; it holds no secret.
         tokens: What opens the repository.
+        sources: Where that is from, in words.
     """
 
     #: The environment variable that names a file of certificates that are trusted.
@@ -34,6 +35,7 @@ class Host(ABC):
     def __init__(self, address: str, *tokens: Token | None) -> None:
         self.address = address
         self.tokens = [token for token in tokens if token is not None]
+        self.sources = list(dict.fromkeys(token.source for token in self.tokens))
 
     def __enter__(self) -> Self:
         return self

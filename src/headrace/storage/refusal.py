@@ -11,8 +11,9 @@ from typing import Literal
 from headrace.core.now import now
 
 #: `answer`: it has answered, with a status; `folder`: there is no file but a folder, or something
-#: else that is no file; `unreachable` and `certificate`: it could not be asked.
-Kind = Literal["answer", "folder", "unreachable", "certificate"]
+#: else that is no file; `unreachable` and `certificate`: it could not be asked; `stranger`: what answers
+#: is not the API that is expected.
+Kind = Literal["answer", "folder", "unreachable", "certificate", "stranger"]
 
 _LIMITED = 429
 _FORBIDDEN = 403
@@ -60,8 +61,8 @@ class Refusal(Exception):
 
     @property
     def is_failure(self) -> bool:
-        """Whether the host itself has failed, so that it may answer if it is asked again."""
-        return self.status is not None and self.status >= _FAILED
+        """Whether the host, or the way to it, has failed, so that it may answer if it is asked again."""
+        return self.kind == "unreachable" or (self.status is not None and self.status >= _FAILED)
 
     def until(self) -> datetime | None:
         """Return when the host may be asked again; None if it does not say."""

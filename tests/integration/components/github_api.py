@@ -6,6 +6,7 @@ import base64
 import re
 import time
 from typing import Any
+from urllib.parse import urlencode
 
 from tests.integration.components.code_host import TOKEN, Answer, Asked, CodeHost, History
 
@@ -13,6 +14,7 @@ from tests.integration.components.code_host import TOKEN, Answer, Asked, CodeHos
 _MEGABYTE = 1024 * 1024
 _DOCS = "https://docs.github.com/rest"
 _REPO = re.compile(r"/repos/([^/]+)/([^/]+)(?:/(.*))?")
+_NUMBERED = re.compile(r"/repositories/(\d+)(?:/(.*))?")
 
 
 def _error(status: int, message: str, **more: Any) -> Answer:
@@ -26,6 +28,8 @@ class GitHubApi(CodeHost):
     def __init__(self, root: Any, prefix: str = "") -> None:
         super().__init__(root)
         self.prefix = prefix
+        #: The names that repositories had before, and have now.
+        self.renamed: dict[str, str] = {}
 
     def limit(self, seconds: float) -> None:
         """Say to the next request that there have been too many."""
@@ -48,14 +52,27 @@ class GitHubApi(CodeHost):
         if "user-agent" not in asked.headers:
             return _error(403, "Request forbidden by administrative rules.")
         path = asked.path.removeprefix(self.prefix)
+        if numbered := _NUMBERED.fullmatch(path):
+            known = list(self.histories)[int(numbered[1])]
+            path = f"/repos/{known}" + (f"/{numbered[2]}" if numbered[2] else "")
         match = _REPO.fullmatch(path)
         if match is None or (self.prefix and not asked.path.startswith(self.prefix)):
             return _error(404, "Not Found")
         owner, name, rest = match.groups()
+        if (now := self.renamed.get(f"{owner}/{name}")) is not None:
+            return self._moved(now, rest, asked)
         history = self.histories.get(f"{owner}/{name}")
         if history is None or (self.is_private and sent is None):
             return _error(404, "Not Found")
         return self._of(history, f"{owner}/{name}", rest or "", asked)
+
+    def _moved(self, name: str, rest: str | None, asked: Asked) -> Answer:
+        number = list(self.histories).index(name)
+        url = f"{self.url}{self.prefix}/repositories/{number}" + (f"/{rest}" if rest else "")
+        if asked.query:
+            url += f"?{urlencode(asked.query)}"
+        moved = _error(301, "Moved Permanently", url=url)
+        return Answer(301, moved.data, {"Location": url})
 
     def _of(self, history: History, name: str, rest: str, asked: Asked) -> Answer:
         url = f"{self.url}{self.prefix}/repos/{name}"

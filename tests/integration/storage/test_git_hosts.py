@@ -15,7 +15,7 @@ from headrace.flow import Flow
 from headrace.storage import asking, storage_from
 from tests.integration.components.bitbucket_api import BitbucketCloudApi
 from tests.integration.components.code_host import TOKEN
-from tests.integration.components.codecommit import SECRET
+from tests.integration.components.codecommit import KEY, SECRET
 from tests.support.code_hosts import KINDS, PATH, code_host
 from tests.support.git_server import git
 
@@ -375,7 +375,7 @@ def test_a_limit(place, repository, kept):
 def test_answers_that_are_none_of_the_api(place, repository, kept):
     repository.push(files())
     for answer in (b"<html>Sign in</html>", b"[]", b"{}"):
-        place.api.fail(200, data=answer, times=2)
+        place.api.fail(200, data=answer, times=20)
         with pytest.raises(RepositoryError) as caught:
             kept(ref="main").pinned()
         assert place.kind.repo in str(caught.value)
@@ -385,8 +385,38 @@ def test_answers_that_are_none_of_the_api(place, repository, kept):
 def test_a_host_that_hangs_up(place, repository, kept):
     repository.push(files())
     place.api.fail(0)
+    assert result_of(kept()) == 1
+    place.api.fail(0, times=4)
     with pytest.raises(RepositoryError, match="cannot be asked .*reachable from this machine"):
         kept().pinned()
+
+
+@pytest.mark.parametrize("name", ["github", "github-enterprise"])
+def test_a_repository_that_is_renamed(name, tmp_path):
+    with code_host(name, tmp_path) as place, context(secrets=place.kind.defaults):
+        repository = place.api.repository("company/new-flows")
+        commit = repository.push(files(1))
+        repository.push(files(2))
+        place.api.renamed["company/flows"] = "company/new-flows"
+        for ref in (commit, commit[:8]):
+            storage = place.storage(ref=ref)
+            storage.add_flow(Flow("nightly"))
+            assert result_of(storage) == 1
+            assert result_of(storage.pinned()) == 1
+
+
+def test_credentials_that_aws_finds_by_itself(tmp_path, monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wr0ng")
+    with code_host("codecommit", tmp_path) as place:
+        place.api.repository("company-flows").push(files(1))
+        storage = place.storage()
+        with pytest.raises(RepositoryError, match=r"refuses the credentials .* find here \(env\)"):
+            storage.pinned()
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+        place.api.fail(400, data={"__type": "AccessDeniedException", "message": "no"})
+        with pytest.raises(RepositoryError, match=r"does not allow .*\(env\).*right to read"):
+            storage.pinned()
 
 
 @pytest.mark.parametrize("name", [name for name in KINDS if name != "github-enterprise"])
