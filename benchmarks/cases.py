@@ -17,6 +17,7 @@ from benchmarks.comparisons import (
     startup,
     variants,
 )
+from benchmarks.deployments import overhead, watching
 from benchmarks.ingest import ingest
 from benchmarks.report import Row, Target
 from benchmarks.server import idle, start
@@ -82,5 +83,7 @@ CASES = [
     ),
     Case(name="server-start", run=partial(start, target=Target(must=1.5))),
     Case(name="server-idle", run=partial(idle, cpu=Target(must=1), memory=Target(must=120))),
+    Case(name="agent-overhead", run=partial(overhead, target=Target(must=10))),
+    Case(name="agent-watch", run=partial(watching, cpu=Target(must=2), memory=Target(must=100))),
     Case(name="run-memory", run=partial(run_memory, target=Target(must=40))),
 ]

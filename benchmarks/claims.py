@@ -203,7 +203,7 @@ def claims(settings: Settings, *, rate: Target, latency: Target) -> list[Row]:
     rows: list[Row] = []
     for database in DATABASES[:1] if settings.quick else DATABASES:
         with measured_server(database) as server:
-            flow_id = _register(server)
+            flow_id = register_empty(server)
             runs = asyncio.run(_together(server.url, flow_id, count, MAKERS, AT_ONCE))
             paced = asyncio.run(
                 _together(
@@ -240,7 +240,9 @@ def claims(settings: Settings, *, rate: Target, latency: Target) -> list[Row]:
     return rows
 
 
-def _register(server: RunningServer) -> str:
+def register_empty(server: RunningServer) -> str:
+    """Register a flow with one task that does nothing; return the id of its version."""
+
     @task
     def nothing() -> None:
         pass

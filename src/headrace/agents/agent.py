@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 #: How far ahead of its time, in seconds, a scheduled run is taken.
 AHEAD = 10.0
 #: How many runs one claim takes at most.
-MOST = 10
+MOST = 25
 #: For how many seconds a platform that is away at the start is asked for runs of earlier.
 _RECOVERY_SECONDS = 30.0
 #: For how many seconds the end of the agent waits for the server to hear how runs ended.
@@ -73,11 +73,11 @@ class Agent:
         self._name = name
         self._labels = sorted(labels)
         self._log = get_logger("agent")
-        #: Guards the holdings, and is notified when there may be room, or the end has come.
+        #: Guards the holdings, and is notified when there is room again.
         self._changed = threading.Condition()
         self._holdings = Holdings(limit, launcher.at_once)
-        self._stopping = False
-        self._hurried = False
+        self._stopping = threading.Event()
+        self._hurried = threading.Event()
         self._closed = threading.Event()
         self._timetable = Timetable(self._log)
         self._ends = Ends(launcher, client, self._timetable, self._log)
@@ -111,14 +111,10 @@ class Agent:
             ("watch", self._watch),
         ):
             threading.Thread(target=target, name=name, daemon=True).start()
-        with self._changed:
-            self._changed.wait_for(lambda: self._stopping)
-            if not error:
-                self._say_goodbye()
-                # What was taken ahead of its time is nobody else's: it is started when it is due.
-                self._changed.wait_for(
-                    lambda: self._hurried or not self._holdings.waiting, AHEAD + 5
-                )
+        self._stopping.wait()
+        if not error:
+            self._say_goodbye()
+            self._start_the_last()
         self._deploys.shutdown(wait=True)
         self._ends.close(_LAST_WORDS)
         self._timetable.close()
@@ -132,8 +128,9 @@ class Agent:
     def stop(self) -> None:
         """Have `run` claim nothing more and return. May be called from any thread, and twice."""
         with self._changed:
-            self._hurried = self._stopping
-            self._stopping = True
+            if self._stopping.is_set():
+                self._hurried.set()
+            self._stopping.set()
             self._changed.notify_all()
 
     # -- at the beginning and the end -----------------------------------------------------------
@@ -142,7 +139,7 @@ class Agent:
         """Find the runs of an earlier process of this agent, even if the platform is not up yet."""
         until = time.monotonic() + _RECOVERY_SECONDS
         pause = FIRST_PAUSE
-        while not self._stopping:
+        while not self._stopping.is_set():
             try:
                 for deployment in self._launcher.recover(self._id):
                     with self._changed:
@@ -171,6 +168,15 @@ class Agent:
         )
         if waiting:
             self._log.info("%d runs are still to be started, within %g s.", waiting, AHEAD)
+
+    def _start_the_last(self) -> None:
+        """Wait for what was taken ahead of its time: it is nobody else's, and started when it is due."""
+        until = time.monotonic() + AHEAD + 5
+        while time.monotonic() < until:
+            with self._changed:
+                waiting = self._holdings.waiting
+            if not waiting or self._hurried.wait(0.05):
+                return
 
     # -- claiming -------------------------------------------------------------------------------
 
@@ -227,15 +233,18 @@ class Agent:
         """Return how many runs to ask for; 0 only to be heard of; None at the end."""
         with self._changed:
             self._changed.wait_for(
-                lambda: self._stopping or self._holdings.room,
+                lambda: self._stopping.is_set() or self._holdings.to_ask_for,
                 HELD_WHILE_DEPLOYING if self._holdings.is_deploying else HELD,
             )
-            return None if self._stopping else min(MOST, self._holdings.room)
+            return None if self._stopping.is_set() else min(MOST, self._holdings.to_ask_for)
 
     def _wait(self, seconds: float) -> None:
         if seconds > 0:
-            with self._changed:
-                self._changed.wait_for(lambda: self._stopping, seconds)
+            self._stopping.wait(seconds)
+
+    def _has_room(self) -> None:
+        if self._holdings.to_ask_for:
+            self._changed.notify()
 
     def _take(self, claimed: Claimed) -> None:
         with self._changed:
@@ -274,7 +283,7 @@ class Agent:
         """Do not go on with a run that has not begun."""
         with self._changed:
             dropped = self._holdings.drop(run_id)
-            self._changed.notify_all()
+            self._has_room()
         for key in dropped.given_back:
             self._log.info(
                 "Flow run %s is not to be deployed: it was cancelled, paused, or is over.", run_id
@@ -288,10 +297,9 @@ class Agent:
     def _start(self, run: ClaimedRun) -> None:
         """Deploy a run whose time has come."""
         with self._changed:
-            is_wanted = not self._hurried and self._holdings.start((run.id, run.attempt))
+            is_wanted = not self._hurried.is_set() and self._holdings.start((run.id, run.attempt))
             if is_wanted:
                 self._deploys.submit(self._deploy, run)
-            self._changed.notify_all()
 
     def _deploy(self, run: ClaimedRun) -> None:
         key = (run.id, run.attempt)
@@ -313,7 +321,7 @@ class Agent:
             return
         with self._changed:
             is_dropped = self._holdings.deployed(deployment)
-            self._changed.notify_all()
+            self._has_room()
         if is_dropped:
             self._unwanted.cancel(deployment)
 
@@ -321,7 +329,7 @@ class Agent:
         self._waitings.forget(key)
         with self._changed:
             self._holdings.over(key)
-            self._changed.notify_all()
+            self._has_room()
 
     # -- watching -------------------------------------------------------------------------------
 

@@ -67,6 +67,8 @@ class Holdings:
     def __init__(self, limit: int | None, at_once: int) -> None:
         self._limit = limit
         self._at_once = at_once
+        # When one has been deployed the next is there: it need not be asked for first.
+        self._most_deploying = at_once + at_once * 2 // 5
         self._held: dict[Key, _Held] = {}
         self._deploying = 0
         #: Those whose claims have to be kept alive.
@@ -83,10 +85,16 @@ class Holdings:
     @property
     def room(self) -> int:
         """How many more there may be now."""
-        room = min(self._at_once - self._deploying, MOST_NAMED - len(self._unbegun))
+        room = min(self._most_deploying - self._deploying, MOST_NAMED - len(self._unbegun))
         if self._limit is not None:
             room = min(room, self._limit - len(self._held))
         return max(0, room)
+
+    @property
+    def to_ask_for(self) -> int:
+        """How many more to ask for now: a few are not worth a question while all hands are full."""
+        is_idle = self._deploying < self._at_once
+        return self.room if is_idle or self.room >= self._at_once // 5 else 0
 
     @property
     def waiting(self) -> int:

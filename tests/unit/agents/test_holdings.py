@@ -105,6 +105,8 @@ class Books(RuleBasedStateMachine):
         # Waiting ones are deployed all at once if they are due together: they have been claimed.
         deploying = list(where.values()).count("deploying")
         assert holdings.room == max(0, min(4 - len(where), 2 - deploying))
+        asks = holdings.room if deploying < 2 or holdings.room >= 1 else 0
+        assert holdings.to_ask_for == asks
         for key in where:
             assert holdings.is_waited_for(key) == (where[key] != "begun")
             assert bool(holdings.drops(key)) == (key in self.dropped)
@@ -118,9 +120,18 @@ TestBooks.settings = settings(max_examples=60, stateful_step_count=40, deadline=
 
 def test_without_a_limit_there_is_room_for_what_can_be_deployed_at_once():
     holdings = Holdings(limit=None, at_once=50)
-    assert holdings.room == 50
+    assert holdings.room == 70
     for number in range(1010):
         holdings.find(_deployment((f"run-{number}", 1)))
     # The server would not listen to more names than these.
     assert holdings.room == 0
     assert len(holdings.to_name()) == 1000
+
+
+def test_a_few_are_not_asked_for_while_all_hands_are_full():
+    holdings = Holdings(limit=None, at_once=50)
+    asked = []
+    for number in range(70):
+        asked.append(holdings.to_ask_for)
+        assert holdings.take((f"run-{number}", 1), is_due=True)
+    assert asked == [*range(70, 9, -1), *[0] * 9]
