@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from headrace.agents.loopback import warn_of_loopback
 from headrace.agents.named_agent import NamedAgent
 from headrace.agents.vertex import VertexLauncher
 from headrace.agents.vertex_api import VertexApi
@@ -80,6 +81,7 @@ class VertexAgent(NamedAgent):
                 project, region_name, endpoint=endpoint, logging_endpoint=logging_endpoint
             )
             api.check()
+            warn_of_loopback(client.api_url, "a job of Vertex AI")
             return VertexLauncher(
                 api,
                 api_url=client.api_url,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import click
@@ -37,7 +38,11 @@ _SCOPES = ("admin", "user", "agent", "read")
     is_flag=True,
     help="Write it into the database, without asking a server: for the first key.",
 )
-@click.option("--database-url", metavar="URL", help="With --local: which database.")
+@click.option(
+    "--database-url",
+    metavar="URL",
+    help="With --local: which database; also HEADRACE_DATABASE_URL.",
+)
 @json_option
 def create_key(
     scope: str,
@@ -52,7 +57,9 @@ def create_key(
         raise click.UsageError("--database-url says where --local writes. Add --local.")
     until = None if expires is None else parse_moment(expires, "--expires")
     if local:
-        made = _make_local(name or scope, scope, until, database_url)
+        # As for a server's start: what it is told where it runs holds for its keys as well.
+        url = database_url or os.environ.get("HEADRACE_DATABASE_URL") or None
+        made = _make_local(name or scope, scope, until, url)
     else:
         made = the_client().create_key(name or scope, scope, until)
     if as_json:
