@@ -18,6 +18,8 @@ from benchmarks.comparisons import (
     variants,
 )
 from benchmarks.deployments import overhead, watching
+from benchmarks.docker import docker_start, docker_watch
+from benchmarks.ecs import ecs_overhead, ecs_watching
 from benchmarks.ingest import ingest
 from benchmarks.report import Row, Target
 from benchmarks.server import idle, start
@@ -85,5 +87,15 @@ CASES = [
     Case(name="server-idle", run=partial(idle, cpu=Target(must=1), memory=Target(must=120))),
     Case(name="agent-overhead", run=partial(overhead, target=Target(must=10))),
     Case(name="agent-watch", run=partial(watching, cpu=Target(must=2), memory=Target(must=100))),
+    Case(name="ecs-overhead", run=partial(ecs_overhead, target=Target(must=10))),
+    Case(name="ecs-watch", run=partial(ecs_watching, cpu=Target(must=2), memory=Target(must=100))),
+    Case(
+        name="docker-start",
+        run=partial(docker_start, target=Target(must=1.3, relative_to="docker run")),
+    ),
+    Case(
+        name="docker-watch",
+        run=partial(docker_watch, cpu=Target(must=2), memory=Target(must=100)),
+    ),
     Case(name="run-memory", run=partial(run_memory, target=Target(must=40))),
 ]

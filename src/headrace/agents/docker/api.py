@@ -97,8 +97,12 @@ class DockerApi:
         with self._asking() as api:
             try:
                 return dict(api.create_host_config(**settings))
-            except (TypeError, ValueError, AttributeError) as error:
-                said = str(error).replace("HostConfig.__init__() got an ", "").split("() ")[-1]
+            except (
+                self._docker.errors.DockerException,
+                *(AttributeError, KeyError, TypeError, ValueError),
+            ) as error:
+                # It checks nothing by itself: what is wrong comes out wherever it is used first.
+                said = str(error).split("() got an ")[-1]
                 raise EngineRefusal(f"its host_config is not right: {said}", 400) from error
 
     def start(self, name: str) -> None:

@@ -21,8 +21,10 @@ from headrace.agents.docker.container import (
     ended_container,
 )
 from headrace.agents.docker.events import EventStream
+from headrace.agents.docker.output import Outputs
 from headrace.agents.docker.pulls import Pulls
 from headrace.agents.docker.salvage import Salvage
+from headrace.agents.docker.starting import is_final, make, start
 from headrace.agents.launcher import Deployment, Ended, Launcher, News, Waits
 from headrace.config.logging import get_logger
 from headrace.core.errors import DeploymentError
@@ -33,8 +35,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: How many lines, and then bytes, of a container's output are kept.
-_LINES, _OUTPUT = 1000, 64 << 10
 #: How many seconds a cancelled container has from SIGTERM to SIGKILL.
 _GRACE = 10
 #: How many seconds pass between two looks at all containers, beside the events.
@@ -79,7 +79,7 @@ class DockerLauncher(Launcher):
         self._api_url = api_url
         self._defaults = defaults
         self._keep = keep
-        self._show = show
+        self._outputs = Outputs(api, show)
         self._agent = "none"
         self._log = get_logger("agent")
         self._pulls = Pulls(api) if pull else None
@@ -126,7 +126,7 @@ class DockerLauncher(Launcher):
         try:
             has_ended = self._patiently(deployment, lambda: self._start(container))
         except EngineRefusal as refusal:
-            raise DeploymentError(str(refusal), is_final=refusal.status in (400, 404)) from refusal
+            raise DeploymentError(str(refusal), is_final=is_final(refusal)) from refusal
         finally:
             with self._lock:
                 self._starting.discard(deployment.handle)
@@ -134,8 +134,8 @@ class DockerLauncher(Launcher):
                 self._early.discard(deployment.handle)
         if has_ended:
             self._aside.submit(self._ended, deployment.handle)
-        elif self._show is not None:
-            self._show_output(deployment)
+        else:
+            self._outputs.follow(deployment)
         return deployment
 
     def hurry(self) -> None:
@@ -155,39 +155,21 @@ class DockerLauncher(Launcher):
 
     def _start(self, container: Container) -> bool:
         """Make a container and start it; return whether one that was there has ended already."""
-        name, image = container.deployment.handle, container.image
+        deployment = container.deployment
         if self._pulls is not None:
-            why = f"the image {image} is pulled"
-            waits = Waits(deployment=container.deployment, why=why)
-            self._pulls.see_to(image, lambda: self._news.put(waits))
-        config = {**container.config, "HostConfig": self._api.host_config(**container.host)}
-        try:
-            self._api.create(name, config)
-        except EngineRefusal as refusal:
-            if refusal.status == 404 and self._pulls is None:
-                raise EngineRefusal(f"{refusal}; the agent pulls none (--no-pull)", 404) from None
-            if refusal.status != 409:
-                raise
-            found = self._api.inspect(name)
-            if not found:
-                raise EngineAway(str(refusal)) from refusal  # it is being removed: once more
-            if found["Config"]["Labels"].get(AGENT) != self._agent:
-                raise
-            if found["State"]["Status"] != "created":
-                with self._lock:
-                    self._live[name] = container.deployment
-                    self._told.discard(name)
-                return not found["State"]["Running"]
+            waits = Waits(deployment=deployment, why=f"the image {container.image} is pulled")
+            self._pulls.see_to(container.image, lambda: self._news.put(waits))
+        state = make(self._api, container, self._agent, pulls=self._pulls is not None)
         with self._lock:
-            self._live[name] = container.deployment
+            self._live[deployment.handle] = deployment
+            self._told.discard(deployment.handle)
+        if state != "created":
+            return state not in ("running", "paused")
         try:
-            for network in container.networks:
-                self._api.connect(name, network)
-            self._api.start(name)
+            start(self._api, container)
         except EngineRefusal:
             with self._lock:
-                self._live.pop(name, None)
-            self._api.remove(name)
+                self._live.pop(deployment.handle, None)
             raise
         return False
 
@@ -252,8 +234,8 @@ class DockerLauncher(Launcher):
             self._end(Ended(deployment=deployment, how="it was never started", to_report=True))
         elif state in ("exited", "dead"):
             self._ended(name)
-        elif is_new and self._show is not None:
-            self._show_output(deployment)
+        elif is_new:
+            self._outputs.follow(deployment)
 
     def _gone(self, name: str) -> None:
         with self._lock:
@@ -309,32 +291,9 @@ class DockerLauncher(Launcher):
         else:
             self._end(Ended(deployment=deployment, how=how, to_report=False))
 
-    # -- output ---------------------------------------------------------------------------------
-
     def early_logs(self, deployment: Deployment) -> str:
         """Return the last of what the container has printed."""
-        try:
-            printed = self._api.logs(deployment.handle, _LINES)
-        except (EngineAway, EngineRefusal) as error:
-            self._log.warning("What %s printed is out of reach: %s.", deployment.handle, error)
-            return ""
-        return printed[-_OUTPUT:].decode(errors="ignore")
-
-    def _show_output(self, deployment: Deployment) -> None:
-        threading.Thread(target=self._pass_on, args=[deployment], daemon=True).start()
-
-    def _pass_on(self, deployment: Deployment) -> None:
-        assert self._show is not None
-        rest = b""
-        try:
-            for part in self._api.follow(deployment.handle):
-                *whole, rest = (rest + part).split(b"\n")
-                for line in whole:
-                    self._show(deployment, line.decode(errors="replace"))
-        except (EngineAway, EngineRefusal) as error:
-            self._log.debug("What %s prints is shown no more: %s.", deployment.handle, error)
-        if rest:
-            self._show(deployment, rest.decode(errors="replace"))
+        return self._outputs.last(deployment)
 
     # -- ending ---------------------------------------------------------------------------------
 
