@@ -6,7 +6,7 @@ import base64
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
-from headrace.core.errors import RepositoryError, StorageError
+from headrace.core.errors import RepositoryError, SecretError, StorageError
 
 #: How a token can be sent.
 SCHEMES = ("basic", "bearer")
@@ -67,9 +67,18 @@ def with_token(url: str, token: object, username: str | None, scheme: str) -> Ad
         username: The user's name that goes with it; without one the token is the name, unless it is
             `name:token` itself.
         scheme: How it is sent: one of `SCHEMES`.
+
+    Raises:
+        SecretError: If it cannot be sent as that.
     """
     text = str(token).strip()
     if scheme == "bearer":
+        if not text.isascii() or not text.isprintable():
+            # What sends it would show it when it refuses to.
+            raise SecretError(
+                "The secret that git_token_secret_name names holds no token: it has line breaks, or "
+                "letters that a Bearer token never has."
+            )
         return Address(url=url, authorization=f"Bearer {text}", hidden=(text,))
     pair = f"{username}:{text}" if username else text if ":" in text else f"{text}:"
     return _basic(url, pair, text)
@@ -88,6 +97,11 @@ def with_everything(url: object) -> Address:
             "The secret that git_clone_url_secret_name names holds no address of a repository, such "
             "as https://name:token@host/company/flows.git."
         ) from None
+    if parts.scheme == "ssh" and parts.password is not None:
+        raise RepositoryError(
+            "The secret that git_clone_url_secret_name names holds an address for ssh with a password in "
+            "it, and ssh takes keys. Leave the password out, or use an address of https."
+        )
     if parts.scheme not in ("http", "https") or parts.username is None:
         return Address(url=text)
     name, password = unquote(parts.username), unquote(parts.password or "")
@@ -121,6 +135,12 @@ def _split(url: str) -> SplitResult:
         raise StorageError(
             f"{url!r} is no address of a repository. It begins with one of: "
             f"{', '.join(f'{name}://' for name in _TRANSPORTS)}."
+        )
+    if parts.scheme in ("http", "https") and (parts.query or parts.fragment):
+        # It may well be a token, so it is not shown.
+        raise StorageError(
+            f"The address {_bare(parts._replace(query='', fragment=''))} of a repository goes on after a ? "
+            "or a #, as none does. A token is put into a secret, whose name is git_token_secret_name."
         )
     return parts
 

@@ -98,6 +98,11 @@ def address_of(host: str, argument: str) -> str:
             f"The {argument} {bare} is given with a name or a password in it, and it is stored with "
             "the flow. Put the token into a secret, and give the secret's name."
         )
+    if parts.query or parts.fragment:
+        raise StorageError(
+            f"The {argument} {urlunsplit(parts._replace(query='', fragment=''))} goes on after a ? or a "
+            "#, as the address of a host does not. A token is put into a secret."
+        )
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise StorageError(
             f"The {argument} {host!r} is no address of a host; give one such as "

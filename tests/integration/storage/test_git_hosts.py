@@ -45,7 +45,11 @@ def place_of_its_own(monkeypatch):
     monkeypatch.setattr(asking, "_DELAYS", (0.01, 0.01, 0.01))
 
 
-@pytest.fixture(params=KINDS)
+#: An Enterprise server differs in its addresses alone.
+EACH = [name for name in KINDS if name != "github-enterprise"]
+
+
+@pytest.fixture(params=EACH)
 def place(request, tmp_path):
     with code_host(request.param, tmp_path) as running, context(secrets=running.kind.defaults):
         yield running
@@ -419,7 +423,7 @@ def test_credentials_that_aws_finds_by_itself(tmp_path, monkeypatch):
             storage.pinned()
 
 
-@pytest.mark.parametrize("name", [name for name in KINDS if name != "github-enterprise"])
+@pytest.mark.parametrize("name", EACH)
 def test_a_host_that_is_not_there(name):
     kind = KINDS[name]
     storage = kind.storage("http://127.0.0.1:9", kind.repo)

@@ -1,8 +1,8 @@
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from headrace.core.errors import RepositoryError, StorageError
+from headrace.core.errors import RepositoryError, SecretError, StorageError
 from headrace.flow import Flow
 from headrace.storage import Git, storage_from
 from headrace.storage.git_address import plain_url, with_everything, with_token
@@ -58,8 +58,13 @@ def test_the_secret_address_is_taken_apart():
     assert TOKEN not in str(caught.value)
 
 
-@given(st.text(min_size=6), st.sampled_from(["basic", "bearer"]), st.none() | st.text(min_size=1))
+@given(
+    st.text(min_size=6) | st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=6),
+    st.sampled_from(["basic", "bearer"]),
+    st.none() | st.text(min_size=1),
+)
 def test_tokens_are_blotted_out(token, scheme, username):
+    assume(scheme == "basic" or (token.isascii() and token.isprintable()))
     address = with_token("https://forge.example/a", f"x{token}x", username, scheme)
     assert address.authorization is not None
     shown = address.shown(f"got {address.authorization} for x{token}x")
@@ -123,3 +128,26 @@ def test_without_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "dulwich.client", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'headrace\[git\]'"):
         Git("flow.py", "file:///srv/git").pinned()
+
+
+@pytest.mark.parametrize("rest", ["?access_token=s3cret", "#s3cret"])
+def test_addresses_that_go_on(rest):
+    with pytest.raises(StorageError, match="after a [?] or a #") as caught:
+        Git("flow.py", f"https://forge.example/org/repo.git{rest}")
+    assert TOKEN not in str(caught.value)
+    with pytest.raises(RepositoryError, match="holds no address") as caught:
+        with_everything(f"https://forge.example/org/repo.git{rest}")
+    assert TOKEN not in str(caught.value)
+
+
+def test_a_password_for_ssh():
+    with pytest.raises(RepositoryError, match="ssh takes keys") as caught:
+        with_everything(f"ssh://git:{TOKEN}@forge.example/org/repo.git")
+    assert TOKEN not in str(caught.value)
+
+
+@pytest.mark.parametrize("token", ["s3\ncret", "s3cret-schlüssel"])
+def test_a_bearer_token_that_cannot_be_sent(token):
+    with pytest.raises(SecretError, match="git_token_secret_name") as caught:
+        with_token("https://forge.example/a.git", token, None, "bearer")
+    assert "cret" not in str(caught.value).replace("secret", "")

@@ -78,6 +78,7 @@ def test_repositories_that_cannot_be():
     [
         ("https://user:s3cret@code.example.com", "Put the token into a secret"),
         ("https://s3cret@code.example.com", "Put the token into a secret"),
+        ("https://code.example.com/?private_token=s3cret", "after a [?]"),
         ("ftp://code.example.com", "no address of a host"),
         ("https://", "no address of a host"),
         ("https://code.example.com:port", "no address of a host"),
