@@ -67,6 +67,10 @@ class Cluster:
         for kubelet in self.kubelets.values():
             await kubelet.close()
 
+    def busy(self) -> bool:
+        """Tell whether any pod's end is still under way."""
+        return any(kubelet.workers for kubelet in self.kubelets.values())
+
     def _see(self, change: Change) -> None:
         self.published.check_change(change)
         spaces.see(self.store, change, self._authority)

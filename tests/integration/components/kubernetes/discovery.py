@@ -22,6 +22,8 @@ def discovered(path: str) -> Object | None:
     groups = sorted({one.group for one in RESOURCES if one.group})
     if parts == ["version"]:
         return VERSION
+    if parts[:2] == ["openapi", "v3"]:
+        return _openapi("/".join(parts[2:]))
     if parts == ["api"]:
         return {
             "kind": "APIVersions",
@@ -47,6 +49,34 @@ def discovered(path: str) -> Object | None:
         "groupVersion": served[0].api_version,
         "resources": [entry for one in served for entry in _entries(one)],
     }
+
+
+def _openapi(path: str) -> Object | None:
+    """Return the part of the OpenAPI document that tells kubectl what parameters there are."""
+    if not path:
+        paths = sorted({one.path for one in RESOURCES})
+        return {"paths": {one: {"serverRelativeURL": f"/openapi/v3/{one}"} for one in paths}}
+    parameters = [
+        {"name": name, "in": "query", "schema": {"type": "string"}}
+        for name in ("dryRun", "fieldManager", "fieldValidation")
+    ]
+    served = {}
+    for one in RESOURCES:
+        if one.path == path:
+            space = "/namespaces/{namespace}" if one.namespaced else ""
+            served[f"/{path}{space}/{one.plural}/{{name}}"] = {
+                "patch": {
+                    "parameters": parameters,
+                    "responses": {"200": {"description": "OK"}},
+                    "x-kubernetes-group-version-kind": {
+                        "group": one.group,
+                        "version": one.version,
+                        "kind": one.kind,
+                    },
+                }
+            }
+    info = {"title": "Kubernetes", "version": "v1.32.0"}
+    return {"openapi": "3.0.0", "info": info, "paths": served} if served else None
 
 
 def _group(name: str) -> Object:

@@ -41,16 +41,15 @@ class Images:
         self._refused.pop(with_tag(name), None)
         self._known[with_tag(name)] = image or Image()
 
-    def remove(self, name: str) -> None:
-        self._known.pop(with_tag(name), None)
-
     def refuse(self, name: str, message: str) -> None:
         """Have the pull of an image fail with a message."""
         self._refused[with_tag(name)] = message
 
-    def forget(self, node: str) -> None:
-        """Take all images from a node."""
-        self._present = {one for one in self._present if one[0] != node}
+    def clear(self) -> None:
+        """Forget all images, of the registry and of the nodes."""
+        self._known.clear()
+        self._refused.clear()
+        self._present.clear()
 
     def is_present(self, node: str, name: str) -> bool:
         return (node, with_tag(name)) in self._present

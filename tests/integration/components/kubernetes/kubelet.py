@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -25,7 +26,9 @@ class Kubelet:
         self.node = node
         self._store, self._images, self._pace = store, images, pace
         self._folder = folder
-        self._env = {"PATH": os.environ.get("PATH", os.defpath)} | env
+        # Every image has what is installed for the tests.
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+        self._env = {"PATH": path} | env
         self._recorder = Recorder(store, "kubelet", node)
         self.workers: dict[str, PodWorker] = {}
         #: Whether the node no longer reaches the API server.

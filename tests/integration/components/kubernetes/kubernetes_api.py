@@ -17,6 +17,7 @@ from tests.integration.components.kubernetes.cluster import ADMIN_TOKEN, Cluster
 from tests.integration.components.kubernetes.deletion import delete
 from tests.integration.components.kubernetes.images import Image
 from tests.integration.components.kubernetes.mishaps import NODE, Mishaps
+from tests.integration.components.kubernetes.pod_worker import Pace
 from tests.integration.components.kubernetes.resources import (
     EVENTS,
     JOBS,
@@ -29,6 +30,7 @@ from tests.integration.components.kubernetes.resources import (
     kind_of,
 )
 from tests.integration.components.kubernetes.serving import LoopThread
+from tests.integration.components.kubernetes.watching import BOOKMARKS
 
 if TYPE_CHECKING:
     from kubernetes import client
@@ -75,6 +77,7 @@ class KubernetesApi(Mishaps):
     def reset(self) -> None:
         """Delete what tests have made, take back what they have broken."""
         self._thread.run(self._reset())
+        self.wait(lambda: not self._thread.call(self._cluster.busy))
         self.check()
 
     # ------------------------------------------------------------------ looking
@@ -239,6 +242,9 @@ class KubernetesApi(Mishaps):
         cluster = self._cluster
         cluster.faults.clear()
         cluster.scheduler.refuses = lambda pod: None
+        cluster.images.clear()
+        cluster.api.watches.bookmarks = BOOKMARKS
+        vars(cluster.pace).update(vars(Pace()))
         kept = {NODES, NAMESPACES}
         for resource, found in list(cluster.store.all()):
             name = found["metadata"]["name"]

@@ -46,7 +46,11 @@ def phase_of(spec: dict[str, Any], inits: list[Object], regulars: list[Object]) 
         if ended is None or ended["exitCode"] != 0:
             return "Failed" if ended is not None and policy == "Never" else "Pending"
     states = [one["state"] for one in regulars]
+    beside = [one["state"] for one in inits if one["name"] in restartable]
     if any("running" in state for state in states):
+        return "Running"
+    if all("terminated" in state for state in states) and any("running" in one for one in beside):
+        # Sidecars end last.
         return "Running"
     if all("terminated" in state for state in states):
         codes = [state["terminated"]["exitCode"] for state in states]

@@ -22,6 +22,8 @@ from tests.integration.components.kubernetes.store import Change, Store
 
 #: The API server ends a watch that names no time by itself after 30 to 60 minutes.
 _LONGEST = 1800
+#: Seconds between bookmarks.
+BOOKMARKS = 60.0
 _INITIAL_END = "k8s.io/initial-events-end"
 #: What Go writes for an object that is empty but for its version.
 _EMPTY_POD: Object = {"spec": {"containers": None}, "status": {}}
@@ -45,8 +47,7 @@ class Watches:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        #: How many seconds pass between bookmarks.
-        self.bookmarks = 60.0
+        self.bookmarks = BOOKMARKS
         self._queues: dict[asyncio.Queue[Change | Exception | None], Call] = {}
 
     def end(self, why: Exception | None, plural: str | None = None) -> int:
