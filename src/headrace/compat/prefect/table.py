@@ -26,6 +26,8 @@ _SOURCES: Final[dict[str, dict[str, str]]] = {
         f"{_OWN}.client": "Client",
     },
     "prefect.agent": {},
+    "prefect.agent.docker": {f"{_OWN}.docker_agent": "DockerAgent"},
+    "prefect.agent.docker.agent": {f"{_OWN}.docker_agent": "DockerAgent"},
     "prefect.agent.ecs": {f"{_OWN}.ecs_agent": "ECSAgent"},
     "prefect.agent.ecs.agent": {f"{_OWN}.ecs_agent": "ECSAgent"},
     "prefect.agent.kubernetes": {f"{_OWN}.kubernetes_agent": "KubernetesAgent"},
