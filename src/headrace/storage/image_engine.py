@@ -42,7 +42,11 @@ class ImageEngine:
             import docker
         except ImportError as error:
             raise MissingExtraError("Docker storage", "docker", "docker") from error
+        from urllib3.exceptions import HTTPError
+
         self._errors = docker.errors
+        # What is streamed comes past docker-py, and so do its errors.
+        self._failures = (docker.errors.DockerException, HTTPError, OSError)
         try:
             if base_url is None and not tls:
                 self._client = docker.from_env(timeout=_PATIENCE)
@@ -140,7 +144,7 @@ class ImageEngine:
                         say(line.rstrip())
                     if "error" in message:
                         self._build_failed(reference, str(message["error"]), last)
-            except (self._errors.DockerException, TypeError, OSError) as error:
+            except (*self._failures, TypeError) as error:
                 self._build_failed(reference, _text(error), last)
 
     def push(self, repository: str, tag: str) -> str:
@@ -155,7 +159,7 @@ class ImageEngine:
                 if "error" in message:
                     self._push_failed(repository, tag, str(message["error"]))
                 digest = (message.get("aux") or {}).get("Digest") or digest
-        except (self._errors.DockerException, OSError) as error:
+        except self._failures as error:
             self._push_failed(repository, tag, _text(error))
         if not digest:
             self._push_failed(repository, tag, "the registry names no digest")
@@ -192,7 +196,7 @@ class ImageEngine:
             container = self._client.containers.create(
                 reference, command=["true"], network_mode="none"
             )
-        except (self._errors.DockerException, OSError) as error:
+        except self._failures as error:
             raise StorageError(
                 f"Docker storage: the image {reference} cannot be had: {_text(error)}. Register the flow "
                 "again, or look at the registry and at who asks it (docker login)."

@@ -3,13 +3,15 @@
 import threading
 
 from headrace import Flow, task
-from headrace.registration.preflight import check_loading
+from headrace.registration.preflight import check_loading, preflight
 from headrace.registration.sources import Source, add_together, flows_of
+from headrace.run_configs import DockerRun, LocalRun
 from headrace.storage import S3, Docker, Local
 from tests.support.code_store import flow_that_gives, script
 
 TWO = """
 from headrace import Flow
+from headrace.run_configs import DockerRun, LocalRun
 from headrace.storage import S3
 storage = S3("nobody-writes-here", stored_as_script=True)
 one = Flow("one", storage=storage)
@@ -66,3 +68,13 @@ def test_what_cannot_be_added_is_left_for_its_own_registration():
     add_together([broken, whole, local])
     assert list(broken.storage.flows) == ["whole"]
     assert not local.storage.flows
+
+
+def test_an_image_is_for_agents_that_start_containers():
+    flow = flow_that_gives(1)
+    flow.storage = Docker()
+    for run_config, messages in ((LocalRun(), ["LocalRun runs it outside"]), (DockerRun(), [])):
+        flow.run_config = run_config
+        found = [each.message for each in preflight(flow, load=False) if each.subject == "storage"]
+        assert len(found) == len(messages)
+        assert all(words in message for words, message in zip(messages, found, strict=True))

@@ -15,9 +15,18 @@ if TYPE_CHECKING:
 
 def check_storage(flow: Flow) -> Iterator[Finding]:
     """Yield what is wrong with a flow's storage, seen from here."""
-    from headrace.storage import Local
+    from headrace.run_configs import LocalRun
+    from headrace.storage import Docker, Local
 
     storage = flow.storage
+    if isinstance(storage, Docker) and isinstance(flow.run_config, LocalRun):
+        yield Finding(
+            level="warning",
+            subject="storage",
+            message="Its code is in an image, with all that it needs, and LocalRun runs it outside of "
+            "that image.",
+            remedy="Use DockerRun, KubernetesRun, ECSRun or VertexRun, or leave the run config out.",
+        )
     if not isinstance(storage, Local):
         return
     container = container_of(flow)
