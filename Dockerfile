@@ -6,17 +6,22 @@
 # How to use it: docs/guide/deploying-the-server.md. No BuildKit is needed.
 ARG BASE=python:3.12-slim
 
-FROM ${BASE} AS dependencies
+FROM ${BASE} AS wanted
 ARG EXTRAS=aws,azure,bitbucket,dask,docker,gcp,git,github,gitlab,kubernetes,postgres,yaml
+WORKDIR /wanted
+COPY pyproject.toml requirements/all.lock deploy/wanted.py /from/
+RUN python3 /from/wanted.py /from/pyproject.toml /from/all.lock "${EXTRAS}"
+
+FROM ${BASE} AS dependencies
 # More options of pip, such as those of a package index of your own. Wheels beside the Dockerfile, in
 # the folder `wheels`, are found: `--no-index` builds from them alone.
 ARG PIP_OPTIONS=""
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_FIND_LINKS=/wheels
 WORKDIR /build
-# In the versions that the tests ran with, and before src: a change of that does not renew them.
-COPY pyproject.toml requirements/all.lock deploy/wanted.py wheel[s] /wheels/
-RUN python3 /wheels/wanted.py /wheels/pyproject.toml /wheels/all.lock "${EXTRAS}" \
- && python3 -m venv /opt/headrace \
+# In the versions that the tests ran with. Only other dependencies renew them, not any other change.
+COPY LICENSE wheel[s] /wheels/
+COPY --from=wanted /wanted ./
+RUN python3 -m venv /opt/headrace \
  && /opt/headrace/bin/pip install ${PIP_OPTIONS} -r wanted.txt -c locked.txt
 
 FROM dependencies AS wheel

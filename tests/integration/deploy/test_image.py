@@ -80,7 +80,7 @@ def image(docker_engine, python_image, tmp_path_factory) -> str:
             os.link(wheel, context / "wheels" / wheel.name)
     arguments = {"BASE": python_image, "PIP_OPTIONS": "--no-index", "EXTRAS": EXTRAS}
     # Stages that have no name are not there any more in the next session.
-    for stage in ("dependencies", "wheel", None):
+    for stage in ("wanted", "dependencies", "wheel", None):
         docker_engine.client.images.build(
             path=str(context),
             tag=f"headrace-deploy-{stage}:test" if stage else NAME,
