@@ -173,12 +173,19 @@ class KubernetesApi:
         """
         try:
             with self._asked("GET", path, query, None, {}, seconds) as answer:
-                yield answer
+                try:
+                    yield answer
+                finally:
+                    answer.close()  # whoever left it early has not read all of it
         except _Passing as passing:
             raise passing.refusal from passing
 
     def close(self) -> None:
         """Let go of the connections."""
+        pools = self._pool.pools
+        for pool in [pools.get(key) for key in pools.keys()]:  # noqa: SIM118 - it is no mapping
+            if pool is not None:
+                pool.close()
         self._pool.clear()
         self._client.close()
 

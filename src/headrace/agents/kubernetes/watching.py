@@ -163,6 +163,8 @@ class Watch(Generic[T]):
         with self._api.stream(self._api.path(self._kind), query, seconds + 30.0) as answer:
             self._answer = answer
             try:
+                if self._stopping.is_set():
+                    return  # whoever stops looks for an answer only after that
                 for line in _lines(answer):
                     self._take(line)
                     if self._stopping.is_set():
