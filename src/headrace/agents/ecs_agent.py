@@ -113,7 +113,7 @@ class ECSAgent(NamedAgent):
                 },
                 botocore_config=botocore_config,
             )
-            api.check(str(run_task.get("cluster") or cluster or "default"))
+            api.check(defaults.own_cluster)
             found = ECSLauncher(
                 api, api_url=client.api_url, defaults=defaults, folder=directory.path
             )

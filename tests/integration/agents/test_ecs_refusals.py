@@ -485,3 +485,31 @@ def test_all_its_tasks_are_found_again(fake, launcher, launcher_of, tmp_path, st
     once_more = launcher_of(folder=empty)
     assert set(once_more.found) == set(deployed[1:])
     assert [each for each in once_more.watch(0.3) if isinstance(each, Ended)] == []
+
+
+def test_finding_them_is_tried_again(fake, launcher, launcher_of):
+    deployed = [launcher.deploy(run_with()) for _ in range(3)]
+    launcher.close()
+    fake.stop(deployed[0].handle, "SpotInterruption", "Interrupted")
+    fake.refuse("ListTasks", "AccessDeniedException", "User x is not authorized", 1)
+
+    with pytest.raises(DeploymentError, match="not authorized"):
+        launcher_of()
+    again = launcher_of("nobody")
+    assert again.found == []
+    for _ in range(2):
+        assert set(again.recover(AGENT)) == set(deployed[1:])
+
+    assert end_of(again).deployment == deployed[0]
+    assert [each for each in again.watch(0.3) if isinstance(each, Ended)] == []
+
+
+def test_the_cluster_may_stand_among_the_arguments(fake, launcher_of):
+    first = launcher_of(cluster=None, run_task={"cluster": CLUSTER})
+    deployed = first.deploy(run_with())
+    with pytest.raises(DeploymentError, match="Cluster not found") as caught:
+        first.deploy(run_with({"type": "ECSRun", "run_task_kwargs": {"cluster": "missing"}}))
+
+    assert caught.value.is_final
+    # What is noted of the other cluster, which is not there, keeps nothing from being found.
+    assert launcher_of(cluster=None, run_task={"cluster": CLUSTER}).found == [deployed]

@@ -101,15 +101,14 @@ class EcsApi:
 
     # -- at the agent's start ---------------------------------------------------------------------
 
-    def check(self, cluster: str | None) -> None:
+    def check(self, cluster: str) -> None:
         """Make sure that AWS lets this agent in, and that there is such a cluster.
 
         Raises:
             ConfigError: If not, in AWS's words.
         """
-        name = cluster or "default"
         try:
-            answer = self._ecs.describe_clusters(clusters=[name])
+            answer = self._ecs.describe_clusters(clusters=[cluster])
         except self._errors.ClientError as error:
             told = error.response["Error"]
             raise ConfigError(
@@ -125,7 +124,7 @@ class EcsApi:
             if found.get("status", "ACTIVE") == "ACTIVE":
                 return
         raise ConfigError(
-            f"There is no active ECS cluster {name!r} in the region {self.region}: give --cluster, "
+            f"There is no active ECS cluster {cluster!r} in the region {self.region}: give --cluster, "
             "or --region-name."
         )
 

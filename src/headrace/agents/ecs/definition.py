@@ -72,6 +72,11 @@ class Defaults:
     execution_role_arn: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def own_cluster(self) -> str:
+        """The cluster of runs that ask for no other."""
+        return str(self.cluster or self.run_task.get("cluster") or "default")
+
 
 def definition_of(
     run: ClaimedRun,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -115,7 +116,7 @@ class ECSLauncher(Launcher):
         """
         self._agent = agent
         released = self._notes.released()
-        own = self._defaults.cluster or "default"
+        own = self._defaults.own_cluster
         for cluster in dict.fromkeys([own, *self._notes.clusters()]):
             try:
                 listed = self._api.list_tasks(cluster, started_by(agent))
@@ -142,7 +143,8 @@ class ECSLauncher(Launcher):
                 f"its run_task_kwargs say {' and '.join(taken)}, which is the agent's to say",
                 is_final=True,
             )
-        arguments = merged(self._defaults.run_task, own)
+        under = {**self._defaults.run_task, "cluster": self._defaults.own_cluster}
+        arguments = merged(under, own)
         launch_type = launch_type_of(arguments, self._defaults.launch_type)
         if launch_type == "FARGATE" and not arguments.get("networkConfiguration"):
             arguments["networkConfiguration"] = self.network()
@@ -154,14 +156,14 @@ class ECSLauncher(Launcher):
         arguments = arguments_of(
             run, self._defaults, arguments, environment, self._agent, registered=registered
         )
+        if arguments["cluster"] != self._defaults.own_cluster:
+            self._notes.note_cluster(str(arguments["cluster"]))
         if registered is not None:
             arn = str(asked["task_definition_arn"])
             task = self._start(arguments | {"taskDefinition": arn})
         else:
             task = self._start_from(self._made(run, launch_type), arguments)
         deployment = Deployment(flow_run_id=run.id, attempt=run.attempt, handle=task.task_arn)
-        if (cluster := arguments.get("cluster")) and cluster != self._defaults.cluster:
-            self._notes.note_cluster(cluster)
         self._watch(deployment, soon=True)
         return deployment
 
@@ -171,10 +173,13 @@ class ECSLauncher(Launcher):
         self._changed.clear()
         with self._lock:
             news, self._news = self._news, []
-        now = time.monotonic()
-        for cluster, arns in self._due(now):
+        for cluster, arns in self._due(time.monotonic()):
             for start in range(0, len(arns), PAGE):
-                news += self._look(cluster, arns[start : start + PAGE])
+                try:
+                    news += self._look(cluster, arns[start : start + PAGE])
+                except DeploymentError as error:
+                    self._put_off(arns[start:], error)
+                    break
         return news
 
     def early_logs(self, deployment: Deployment) -> str:
@@ -196,7 +201,7 @@ class ECSLauncher(Launcher):
 
     def cancel(self, deployment: Deployment) -> None:
         """Stop a task; does nothing if it is over."""
-        cluster = _cluster_of(deployment.handle, self._defaults.cluster)
+        cluster = _cluster_of(deployment.handle, self._defaults.own_cluster)
         self._api.stop_task(cluster, deployment.handle, "Headrace: the flow run was cancelled")
 
     def close(self) -> None:
@@ -262,8 +267,9 @@ class ECSLauncher(Launcher):
             deployment = Deployment(flow_run_id=run_id, attempt=int(attempt), handle=task.task_arn)
             if is_over(task):
                 with self._lock:
-                    self._over[task.task_arn] = task
-                    self._news.append(ended(deployment, task))
+                    if task.task_arn not in self._over:  # else it was found before AWS failed
+                        self._over[task.task_arn] = task
+                        self._news.append(ended(deployment, task))
             else:
                 self._watch(deployment, soon=False)
                 yield deployment
@@ -282,19 +288,13 @@ class ECSLauncher(Launcher):
             found: dict[str, list[str]] = {}
             for arn, each in self._watched.items():
                 if each.due <= now + self._soon / 2:
-                    cluster = _cluster_of(arn, self._defaults.cluster)
+                    cluster = _cluster_of(arn, self._defaults.own_cluster)
                     found.setdefault(cluster, []).append(arn)
         return list(found.items())
 
     def _look(self, cluster: str, arns: list[str]) -> list[News]:
-        """Ask ECS how some tasks are."""
-        try:
-            answer = self._api.describe(cluster, arns)
-        except DeploymentError as error:
-            self._pause = min(max(self._pause * 2, self._soon), _LATEST)
-            self._log.warning("ECS is asked again in %.0f s how tasks are: %s", self._pause, error)
-            self._put_off(arns, self._pause)
-            return []
+        """Ask ECS how some tasks are, and return what is new of them."""
+        answer = self._api.describe(cluster, arns)
         self._pause = 0.0
         known = {task.task_arn: task for task in answer.tasks}
         return [each for arn in arns if (each := self._seen(arn, known.get(arn))) is not None]
@@ -329,17 +329,21 @@ class ECSLauncher(Launcher):
         del self._watched[arn]
         return gone(watched.deployment)
 
-    def _put_off(self, arns: Iterable[str], seconds: float) -> None:
+    def _put_off(self, arns: Iterable[str], error: DeploymentError) -> None:
+        """Look at tasks again later: each time AWS does not tell, twice as late."""
+        self._pause = min(max(self._pause * 2, self._soon), _LATEST)
+        seconds = self._pause * random.uniform(0.5, 1.0)
+        self._log.warning("ECS is asked again in %.0f s how tasks are: %s", seconds, error)
         with self._lock:
             for arn in arns:
                 if (watched := self._watched.get(arn)) is not None:
                     watched.due = time.monotonic() + seconds
 
 
-def _cluster_of(arn: str, default: str | None) -> str:
+def _cluster_of(arn: str, default: str) -> str:
     """Return the cluster of a task: its ARN names it, but for accounts with ARNs of the old form."""
     parts = arn.split(":", 5)[-1].split("/")
-    return parts[1] if len(parts) == 3 else default or "default"
+    return parts[1] if len(parts) == 3 else default
 
 
 def _check_registered(run: ClaimedRun, name: str, definition: Mapping[str, Any]) -> None:

@@ -112,8 +112,7 @@ def arguments_of(
     made = dict(arguments)
     if not made.get("capacityProviderStrategy"):
         made.setdefault("launchType", defaults.launch_type)
-    if defaults.cluster is not None:
-        made.setdefault("cluster", defaults.cluster)
+    made.setdefault("cluster", defaults.own_cluster)
     overrides = dict(made.get("overrides") or {})
     for name, amount_of in (("cpu", cpu_units), ("memory", mebibytes)):
         amount = overrides.get(name)
