@@ -18,7 +18,7 @@ PYTHON ?=
 TEST_PROCESSES ?= 3
 SIDE_BY_SIDE = --numprocesses $(TEST_PROCESSES) --dist loadfile
 
-.PHONY: help demo test test-fast test-pythons check format bench docs docs-check changelog lock clean env env-demo dot engine
+.PHONY: help demo test test-fast test-pythons check format bench docs docs-check changelog matrix lock clean env env-demo dot engine
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -35,7 +35,7 @@ dot:
 
 # The Docker engine, its registry, and what makes an image without any: tests run containers.
 engine:
-	@command -v dockerd docker-registry mmdebstrap >/dev/null \
+	@{ command -v dockerd && command -v docker-registry && command -v mmdebstrap; } >/dev/null \
 		|| tools/system.sh docker.io docker-registry mmdebstrap \
 		|| echo "going on without the Docker engine: tests of containers could not run" >&2
 
@@ -77,6 +77,9 @@ docs-check: env  ## Check the documentation's links, Python blocks and changelog
 
 changelog: env  ## Show what the changelog fragments add up to
 	@$(VENV)/bin/towncrier build --draft --version next
+
+matrix: env engine  ## Run the mixes of agents, storages and executors; write docs/deployment-matrix.md
+	@MATRIX_TABLE=docs/deployment-matrix.md $(PY) -m pytest tests/acceptance/test_matrix.py -k two_flows $(ARGS)
 
 lock: env  ## Renew the lock files (ARGS=--upgrade takes newer versions)
 	@tools/lock.sh $(ARGS)
