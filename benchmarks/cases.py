@@ -25,6 +25,7 @@ from benchmarks.report import Row, Target
 from benchmarks.server import idle, start
 from benchmarks.tracked import tracked
 from benchmarks.tracked_runner import tracked_runner
+from benchmarks.vertex import vertex_overhead, vertex_watching
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +90,11 @@ CASES = [
     Case(name="agent-watch", run=partial(watching, cpu=Target(must=2), memory=Target(must=100))),
     Case(name="ecs-overhead", run=partial(ecs_overhead, target=Target(must=10))),
     Case(name="ecs-watch", run=partial(ecs_watching, cpu=Target(must=2), memory=Target(must=100))),
+    Case(name="vertex-overhead", run=partial(vertex_overhead, target=Target(must=10))),
+    Case(
+        name="vertex-watch",
+        run=partial(vertex_watching, cpu=Target(must=2), memory=Target(must=100)),
+    ),
     Case(
         name="docker-start",
         run=partial(docker_start, target=Target(must=1.3, relative_to="docker run")),

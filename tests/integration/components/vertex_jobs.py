@@ -88,10 +88,11 @@ class Job:
     changed_at: float = field(default_factory=time.monotonic)
     cancelled_at: float | None = None
     starts: int = 0
+    shown: dict[str, Any] | None = None
 
     @property
     def state(self) -> str:
-        return JobState(self.message.state).name.removeprefix("JOB_STATE_")
+        return str(JobState(self.message.state).name).removeprefix("JOB_STATE_")
 
     @property
     def is_over(self) -> bool:
@@ -105,11 +106,13 @@ class Job:
 
     def rendered(self) -> dict[str, Any]:
         """Return it as answers have it."""
-        found: dict[str, Any] = json_format.MessageToDict(self.message)
-        return found
+        if self.shown is None:
+            self.shown = json_format.MessageToDict(self.message)
+        return self.shown
 
     def become(self, state: str, code: int = 0, message: str = "") -> None:
-        self.message.state = JobState[f"JOB_STATE_{state}"]
+        self.shown = None
+        self.message.state = getattr(JobState, f"JOB_STATE_{state}")
         self.changed_at = time.monotonic()
         self.message.update_time.GetCurrentTime()
         if state == "RUNNING" and not self.message.HasField("start_time"):
