@@ -8,40 +8,33 @@ from __future__ import annotations
 
 import threading
 import time
-import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING
 
+from headrace.agents.claiming import AHEAD, Claiming
 from headrace.agents.holdings import Holdings, Key
 from headrace.agents.launcher import Ended, News, Waits
-from headrace.agents.pauses import FIRST_PAUSE, HELD, HELD_WHILE_DEPLOYING, LONGEST_PAUSE, Pauses
+from headrace.agents.pauses import FIRST_PAUSE, LONGEST_PAUSE
 from headrace.agents.reports import Ends, Waitings
 from headrace.agents.timetable import Timetable
 from headrace.agents.unwanted import Unwanted
 from headrace.config.logging import get_logger
 from headrace.core import now
-from headrace.core.errors import (
-    ClientError,
-    DeploymentError,
-    NoHeadraceServer,
-    NotAuthorized,
-    VersionMismatch,
-)
-from headrace.wire.claims import Claim
+from headrace.core.errors import DeploymentError
 
 if TYPE_CHECKING:
-    from headrace.agents.launcher import Deployment, Launcher
+    from headrace.agents.launcher import Launcher
     from headrace.client.client import Client
     from headrace.wire.claims import Claimed, ClaimedRun
 
-#: How far ahead of its time, in seconds, a scheduled run is taken.
-AHEAD = 10.0
-#: How many runs one claim takes at most.
-MOST = 25
 #: For how many seconds a platform that is away at the start is asked for runs of earlier.
 _RECOVERY_SECONDS = 30.0
+#: For how many seconds the launcher is listened to at a time.
+_WATCH_SECONDS = 0.5
+#: For how many seconds the end of the agent waits for the answer to its last question.
+_LAST_ANSWER = 2.0
 #: For how many seconds the end of the agent waits for the server to hear how runs ended.
 _LAST_WORDS = 5.0
 
@@ -78,6 +71,8 @@ class Agent:
         self._holdings = Holdings(limit, launcher.at_once)
         self._stopping = threading.Event()
         self._hurried = threading.Event()
+        #: Whether nothing is deployed any more.
+        self._is_full = False
         self._closed = threading.Event()
         self._timetable = Timetable(self._log)
         self._ends = Ends(launcher, client, self._timetable, self._log)
@@ -86,10 +81,18 @@ class Agent:
         self._unwanted = Unwanted(
             id, launcher, client, self._holdings, self._changed, self._timetable, self._log
         )
-        self._pauses = Pauses()
-        #: What the server knows a question by that is asked again as no answer came.
-        self._session = uuid.uuid4().hex
-        self._questions = 0
+        self._claiming = Claiming(
+            id,
+            name,
+            self._labels,
+            launcher=launcher,
+            client=client,
+            holdings=self._holdings,
+            room=self._changed,
+            take=self._take,
+            stopping=self._stopping,
+            log=self._log,
+        )
 
     def run(self) -> None:
         """Work until `stop` is called.
@@ -104,26 +107,32 @@ class Agent:
             "Agent %r (%s) asks %s for flow runs.", self._name, labels, self._client.api_url
         )
         self._recover()
-        error: list[ClientError] = []
-        for name, target in (
-            ("claims", partial(self._claim_all, error)),
-            ("timetable", self._timetable.run),
-            ("watch", self._watch),
-        ):
-            threading.Thread(target=target, name=name, daemon=True).start()
+        claiming, watching, _ = (
+            _started(name, target)
+            for name, target in (
+                ("claims", self._claiming.run),
+                ("watch", self._watch),
+                ("timetable", self._timetable.run),
+            )
+        )
         self._stopping.wait()
-        if not error:
+        if self._claiming.error is None:
             self._say_goodbye()
+            _started("goodbye", self._claiming.take_back)
+            claiming.join(_LAST_ANSWER)
             self._start_the_last()
+        with self._changed:
+            self._is_full = True
         self._deploys.shutdown(wait=True)
         self._ends.close(_LAST_WORDS)
         self._timetable.close()
         self._waitings.close()
         self._unwanted.close()
         self._closed.set()
+        watching.join(2 * _WATCH_SECONDS)
         self._launcher.close()
-        if error:
-            raise error[0]
+        if self._claiming.error is not None:
+            raise self._claiming.error
 
     def stop(self) -> None:
         """Have `run` claim nothing more and return. May be called from any thread, and twice."""
@@ -155,7 +164,7 @@ class Agent:
                     self._log.error("Runs of earlier may not be found: %s", error)
                     return
                 self._log.warning("Runs of earlier are looked for again: %s", error)
-                self._wait(pause)
+                self._stopping.wait(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
 
     def _say_goodbye(self) -> None:
@@ -178,69 +187,7 @@ class Agent:
             if not waiting or self._hurried.wait(0.05):
                 return
 
-    # -- claiming -------------------------------------------------------------------------------
-
-    def _claim_all(self, fatal: list[ClientError]) -> None:
-        heard = False
-        while (free := self._wait_for_room()) is not None:
-            wait = self._pauses.wait(self._holdings.is_deploying) if free else 0.0
-            asked_at = time.monotonic()
-            try:
-                claim = self._claim(free, wait)
-                claimed = self._client.claim(claim)
-            except (NotAuthorized, VersionMismatch, NoHeadraceServer) as error:
-                if not heard:
-                    fatal.append(error)
-                    self.stop()
-                    return
-                self._wait(self._pauses.failed(wait, error, self._log))
-            except ClientError as error:
-                self._wait(self._pauses.failed(wait, error, self._log))
-            except Exception:  # noqa: BLE001 - a fault is no reason to leave all further runs to nobody
-                self._log.exception("A claim went wrong.")
-                self._wait(LONGEST_PAUSE)
-            else:
-                heard = True
-                self._questions += 1
-                took = time.monotonic() - asked_at
-                pause = self._pauses.answered(wait, took, claimed, self._log)
-                self._take(claimed)
-                self._pauses.next_due = claimed.next_due
-                if free:
-                    self._wait(pause)
-
-    def _claim(self, free: int, wait: float) -> Claim:
-        with self._changed:
-            unbegun = self._holdings.unbegun()
-        begun = [each for each in unbegun if self._has_begun(each)]
-        with self._changed:
-            self._begun((each.flow_run_id, each.attempt) for each in begun)
-            deploying = self._holdings.to_name()
-        return Claim(
-            agent=self._id,
-            name=self._name,
-            kind=self._launcher.kind,
-            labels=self._labels,
-            most=free,
-            wait=wait,
-            ahead=AHEAD,
-            deploying=deploying,
-            session=self._session,
-            number=self._questions,
-        )
-
-    def _wait_for_room(self) -> int | None:
-        """Return how many runs to ask for; 0 only to be heard of; None at the end."""
-        with self._changed:
-            self._changed.wait_for(
-                lambda: self._stopping.is_set() or self._holdings.to_ask_for,
-                HELD_WHILE_DEPLOYING if self._holdings.is_deploying else HELD,
-            )
-            return None if self._stopping.is_set() else min(MOST, self._holdings.to_ask_for)
-
-    def _wait(self, seconds: float) -> None:
-        if seconds > 0:
-            self._stopping.wait(seconds)
+    # -- what the server says -------------------------------------------------------------------
 
     def _has_room(self) -> None:
         if self._holdings.to_ask_for:
@@ -249,35 +196,28 @@ class Agent:
     def _take(self, claimed: Claimed) -> None:
         with self._changed:
             # Before new attempts of the same runs: an answer is about those that were named.
-            self._begun(self._holdings.keys_of(claimed.begun))
+            begun = self._holdings.keys_of(claimed.begun)
+            self._holdings.begun(begun)
+        for key in begun:
+            self._waitings.forget(key)
         for run_id in claimed.cancelled:
             self._drop(run_id)
         for run in claimed.runs:
-            key = (run.id, run.attempt)
-            ahead = (run.start_time - now.now()).total_seconds()
-            with self._changed:
-                if not self._holdings.take(key, is_due=ahead <= 0):
-                    continue
-                older = self._holdings.older(key)
-            for deployment in older:
-                self._unwanted.outlived(deployment)
+            self._take_run(run)
+
+    def _take_run(self, run: ClaimedRun) -> None:
+        key = (run.id, run.attempt)
+        ahead = (run.start_time - now.now()).total_seconds()
+        with self._changed:
+            if self._is_full or not self._holdings.take(key, is_due=ahead <= 0):
+                return
+            older = self._holdings.older(key)
             if ahead > 0:
                 self._timetable.after(ahead, partial(self._start, run))
             else:
                 self._deploys.submit(self._deploy, run)
-
-    def _has_begun(self, deployment: Deployment) -> bool:
-        try:
-            return self._launcher.has_begun(deployment)
-        except Exception as error:  # noqa: BLE001 - the server knows it, too
-            self._log.debug("Whether %s has begun is not known: %s", deployment, error)
-            return False
-
-    def _begun(self, keys: Iterable[Key]) -> None:
-        keys = list(keys)
-        self._holdings.begun(keys)
-        for key in keys:
-            self._waitings.forget(key)
+        for deployment in older:
+            self._unwanted.outlived(deployment)
 
     def _drop(self, run_id: str) -> None:
         """Do not go on with a run that has not begun."""
@@ -297,7 +237,11 @@ class Agent:
     def _start(self, run: ClaimedRun) -> None:
         """Deploy a run whose time has come."""
         with self._changed:
-            is_wanted = not self._hurried.is_set() and self._holdings.start((run.id, run.attempt))
+            is_wanted = (
+                not self._is_full
+                and not self._hurried.is_set()
+                and self._holdings.start((run.id, run.attempt))
+            )
             if is_wanted:
                 self._deploys.submit(self._deploy, run)
 
@@ -338,7 +282,7 @@ class Agent:
         said = ""
         while not self._closed.is_set():
             try:
-                news = self._launcher.watch(1.0)
+                news = self._launcher.watch(_WATCH_SECONDS)
                 pause, said = FIRST_PAUSE, ""
                 for each in news:
                     self._hear(each)
@@ -364,3 +308,9 @@ class Agent:
             self._log.info("Flow run %s (attempt %d) has ended: %s.", *key, news.how)
             self._over(key)
             self._ends.ended(news)
+
+
+def _started(name: str, target: Callable[[], object]) -> threading.Thread:
+    thread = threading.Thread(target=target, name=name, daemon=True)
+    thread.start()
+    return thread

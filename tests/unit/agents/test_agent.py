@@ -274,7 +274,7 @@ def test_a_server_that_goes_away_is_found_again(working):
 
 
 def test_a_fault_of_its_own_is_not_its_end(working, monkeypatch):
-    monkeypatch.setattr("headrace.agents.agent.LONGEST_PAUSE", 0.05)
+    monkeypatch.setattr("headrace.agents.claiming.LONGEST_PAUSE", 0.05)
     server, platform = Server(), Platform()
     server.answers += [ZeroDivisionError(), [_run("one")]]
     working(server, platform)
