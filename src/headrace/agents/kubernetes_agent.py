@@ -57,8 +57,8 @@ class KubernetesAgent(NamedAgent):
         service_account: Where a pod finds its service account.
 
     Raises:
-        ConfigError: If there is no cluster to be found, or no such context; or if the template, an
-            address, its name or a label is none.
+        ConfigError: If there is no cluster to be found, or no such context, or it does not let the
+            agent in; or if the template, an address, its name or a label is none.
         MissingExtraError: If the official client of Kubernetes is not installed.
         OSError: If its directory, below `config.home_dir`, cannot be made.
     """
@@ -105,6 +105,11 @@ class KubernetesAgent(NamedAgent):
                 kubeconfig=kubeconfig,
                 service_account=service_account,
             )
+            try:
+                api.check()
+            except ConfigError:
+                api.close()
+                raise
             warn_of_loopback(client.api_url, "a pod")
             bounds = Bounds() if pending_timeout is None else Bounds(pending=pending_timeout)
             return KubernetesLauncher(

@@ -116,6 +116,24 @@ class KubernetesApi:
         one = "" if name is None else f"/{name}"
         return f"{group}/namespaces/{self.namespace}/{kind}{one}{more}"
 
+    def check(self) -> None:
+        """See whether we are let in and may look at jobs and pods; a cluster that is away is no harm.
+
+        Raises:
+            ConfigError: If not, in the cluster's own words.
+        """
+        for kind in ("jobs", "pods"):
+            try:
+                self.call("GET", self.path(kind), query={"limit": "1"}, seconds=10.0)
+            except ApiRefusal as refusal:
+                if refusal.status not in (401, 403, 404):
+                    self._log.warning("It is not known yet who we are: %s", refusal)
+                    return
+                raise ConfigError(
+                    f"An agent cannot work in {self.where}: {refusal}. Which rights it needs is "
+                    "shown by: headrace agent kubernetes install"
+                ) from refusal
+
     def call(
         self,
         method: str,
