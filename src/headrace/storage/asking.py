@@ -88,7 +88,7 @@ class Asking:
                     "Give the path of the flow's Python file."
                 ) from None
             if not refusal.is_missing:
-                self._refused(refusal)
+                self._refused(refusal, path)
             self._check()
             raise self._no_file(path, commit) from None
         if code.startswith(_LFS):
@@ -141,11 +141,12 @@ class Asking:
 
     # -- what a refusal means -------------------------------------------------------------------
 
-    def _refused(self, refusal: Refusal) -> NoReturn:
+    def _refused(self, refusal: Refusal, path: str | None = None) -> NoReturn:
         text = refusal.text.strip()
         for token in self.host.tokens:
             text = token.hide(text)
-        what = f"for {self._wanted()} of {self._at()}"
+        place = self._wanted() if path is None else f"{path} at {self._wanted()}"
+        what = f"for {place} of {self._at()}"
         if refusal.kind == "unreachable":
             message = (
                 f"{self.title} cannot be asked {what}: {text}. Is the host's address right, and is "

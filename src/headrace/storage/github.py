@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Final
+from urllib.parse import quote
 
 from headrace.core.errors import MissingExtraError, StorageError
 from headrace.storage.host import SHOWN, TIMEOUT, Host, address_of
@@ -93,7 +95,11 @@ class _GitHubHost(Host):
             lazy=True,
         )
         self._name = repo
-        self._repository: Repository = self._client.get_repo(repo)
+
+    @cached_property
+    def _repository(self) -> Repository:
+        # Some versions of PyGithub ask the host for it at once, so it stands where refusals are met.
+        return self._client.get_repo(self._name)
 
     def check(self) -> None:
         """Ask for the repository; see `Host`."""
@@ -105,8 +111,12 @@ class _GitHubHost(Host):
         with _refusals():
             wanted = self._repository.default_branch if ref is None else ref
             # A large commit lists its files along; one is the least that can be asked for.
-            commit = self._repository.get_commit(wanted, commit_files_per_page=1).complete()
-            return str(commit.raw_data.get("sha"))
+            _, commit = self._client.requester.requestJsonAndCheck(
+                "GET",
+                f"{self._repository.url}/commits/{quote(wanted, safe='')}",
+                parameters={"per_page": 1},
+            )
+            return str(commit.get("sha"))
 
     def names(self) -> list[str]:
         """List branches and tags; see `Host`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -114,7 +115,7 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-class CodeHost:
+class CodeHost(ABC):
     """A host of Git repositories while it runs; a subclass speaks one vendor's API.
 
     Attributes:
@@ -145,9 +146,13 @@ class CodeHost:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         self.faults += [Answer(status, data, named)] * times
 
+    @abstractmethod
     def answer(self, asked: Asked) -> Answer:
         """Answer a request as the vendor's API does."""
-        raise NotImplementedError
+
+    @abstractmethod
+    def limit(self, seconds: float) -> None:
+        """Say to the next request that there have been too many."""
 
 
 @contextmanager

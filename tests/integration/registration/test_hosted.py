@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -87,6 +88,10 @@ def test_a_run_loads_what_was_registered(deployed, place):
         (flow,) = client.flows("p", "nightly")
         assert (flow.version, flow.storage["ref"]) == (2, second)
         assert said(client) == ["this is version 2"]
+    # Neither the server nor the runs have kept the token.
+    kept = [path for path in Path(deployed.env["HEADRACE_HOME"]).rglob("*") if path.is_file()]
+    assert any(path.name == "headrace.db" for path in kept)
+    assert [path for path in kept if TOKEN.encode() in path.read_bytes()] == []
 
 
 def test_a_preflight_loads_the_file_back(place):

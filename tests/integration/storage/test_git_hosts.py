@@ -254,6 +254,11 @@ def test_a_forbidden_repository(place, repository, kept):
     place.api.fail(403, data=data)
     with pytest.raises(RepositoryError, match=r"does not allow .* with the secret .*right to read"):
         kept().pinned()
+    place.api.fail(403, data=data)
+    with pytest.raises(
+        RepositoryError, match=rf"does not allow .* for {PATH} at commit 0123456789"
+    ):
+        kept(ref="0123456789" * 4).get_flow("nightly")
 
 
 # -- what is not there ---------------------------------------------------------------------------
