@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from headrace.config import config
 from headrace.core.errors import StorageError
-from headrace.core.version import __version__
 from headrace.storage.base import Storage
-from headrace.storage.contents import digest_of, flow_in, mark_in, pickled, script_at, slug_of
+from headrace.storage.contents import digest_of, flow_in, mark_in, pickled, script_at
 from headrace.storage.fingerprint import fingerprint
-from headrace.storage.image_context import ImageContext
+from headrace.storage.image_arguments import (
+    check,
+    file_of,
+    lines_of,
+    registry_of,
+    warn_of_secrets,
+)
 
 if TYPE_CHECKING:
     from typing import Self
 
     from headrace.flow import Flow
-    from headrace.storage.image_engine import ImageEngine
-
-#: How long a tag is that Headrace gives.
-_TAG_LENGTH: Final = 20
-_SECRET: Final = re.compile(r"token|secret|passw|api_?key|access_?key|credential", re.IGNORECASE)
-#: With these of `build_kwargs` the user asks for a new image though nothing has changed.
-_ANEW: Final = ("nocache", "pull")
 
 
 class Docker(Storage):
@@ -118,11 +114,11 @@ class Docker(Storage):
         **kwargs: Any,
     ) -> None:
         super().__init__(stored_as_script=stored_as_script, **kwargs)
-        self.registry_url = _registry(registry_url)
+        self.registry_url = registry_of(registry_url)
         self.base_image = base_image
         self.dockerfile = None if dockerfile is None else os.fspath(dockerfile)
         self.dockerignore = None if dockerignore is None else os.fspath(dockerignore)
-        self.python_dependencies = _lines("python_dependencies", python_dependencies)
+        self.python_dependencies = lines_of("python_dependencies", python_dependencies)
         self.image_name = image_name
         self.image_tag = image_tag
         self.env_vars = dict(env_vars or {})
@@ -135,14 +131,15 @@ class Docker(Storage):
         self.build_kwargs = dict(build_kwargs or {})
         self.prefect_directory = prefect_directory
         self.path = path
-        self.extra_dockerfile_commands = _lines(
+        self.extra_dockerfile_commands = lines_of(
             "extra_dockerfile_commands", extra_dockerfile_commands
         )
         self.local_script_path = None if local_script_path is None else os.fspath(local_script_path)
         self.image: str | None = None
         self.hashes: dict[str, str] = {}
         self._code: dict[str, bytes] = {}
-        self._check()
+        check(self)
+        warn_of_secrets(self.env_vars, self.logger)
 
     def __getstate__(self) -> dict[str, Any]:
         # What only building needs stays out of pickles, where everybody could read it.
@@ -184,7 +181,7 @@ class Docker(Storage):
             SerializationError: If the flow cannot be pickled.
         """
         self.check_name(flow)
-        location = self.path or f"{self.prefect_directory.rstrip('/')}/flows/{_file(flow.name)}"
+        location = self.path or f"{self.prefect_directory.rstrip('/')}/flows/{file_of(flow.name)}"
         if self.stored_as_script:
             location = self._add_script(flow, location)
         else:
@@ -212,33 +209,11 @@ class Docker(Storage):
                 registry refuses.
             MissingExtraError: If the extra `docker` is not installed.
         """
-        from headrace.storage.image_engine import ImageEngine
+        from headrace.storage.image_building import image_with
 
         if not self.flows:
             raise StorageError("Docker storage has no flow: call add_flow() before build().")
-        context = self._context()
-        repository = self._repository()
-        with ImageEngine(self.base_url, self.tls_config) as engine:
-            content = context.digest(self._beside(context, engine))
-            tag = self.image_tag or content[:_TAG_LENGTH]
-            found = None
-            if not any(self.build_kwargs.get(name) for name in _ANEW):
-                found = self._found(engine, repository, tag, content)
-            if found is None:
-                self.logger.info("Building the image %s:%s.", repository, tag)
-                say = self.logger.debug
-                engine.build(
-                    context,
-                    f"{repository}:{tag}",
-                    content,
-                    self.build_kwargs,
-                    lambda line: say("%s", line),
-                )
-                found = ""
-                if self.registry_url and push:
-                    self.logger.info("Pushing the image %s:%s.", repository, tag)
-                    found = engine.push(repository, tag)
-        self.image = f"{repository}:{tag}" + (f"@{found}" if found else "")
+        self.image = image_with(self, self._code, push=push)
         return self
 
     def pinned(self) -> Self:
@@ -292,39 +267,6 @@ class Docker(Storage):
 
     # -- parts --------------------------------------------------------------------------------
 
-    def _check(self) -> None:
-        if self.base_image and self.dockerfile:
-            raise StorageError(
-                "Docker storage has base_image and dockerfile, of which only one can be given: the "
-                "Dockerfile's FROM names its base image."
-            )
-        for name in ("prefect_directory", "path"):
-            value = getattr(self, name)
-            if value is not None and not str(value).startswith("/"):
-                raise StorageError(
-                    f"The {name} of Docker storage is an absolute path in the image, not {value!r}."
-                )
-        if self.image_name and not re.fullmatch(
-            r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*",
-            self.image_name,
-        ):
-            raise StorageError(
-                f"The image_name {self.image_name!r} of Docker storage is no name of an image: it has "
-                "small letters, digits, hyphens, dots and slashes, and no tag (that is image_tag)."
-            )
-        if self.image_tag and not re.fullmatch(r"[\w][\w.-]{0,127}", self.image_tag, re.ASCII):
-            raise StorageError(
-                f"The image_tag {self.image_tag!r} of Docker storage is no tag of an image: it has at "
-                "most 128 letters, digits, hyphens, dots and underscores."
-            )
-        for name in self.env_vars:
-            if _SECRET.search(str(name)):
-                self.logger.warning(
-                    "env_vars: %s will be readable by everybody who has the image. Name secrets with "
-                    "secrets=[...], and give them to the agent.",
-                    name,
-                )
-
     def _add_script(self, flow: Flow, location: str) -> str:
         # With a `path` the file is there already, unless it is said that it is to be copied there.
         script = self.local_script_path if self.path is not None else self.script_here
@@ -345,70 +287,6 @@ class Docker(Storage):
             location = f"{os.path.dirname(location)}/{Path(script).name}"
         return location
 
-    def _repository(self) -> str:
-        name = self.image_name or slug_of(min(self.flows))
-        return f"{self.registry_url}/{name}" if self.registry_url else name
-
-    def _context(self) -> ImageContext:
-        base = self.base_image or config.agents.default_image
-        if self.dockerfile is None:
-            context = ImageContext(f"FROM {base}", self.prefect_directory)
-        else:
-            begin = script_at(self.dockerfile).decode("utf-8", "replace")
-            context = ImageContext(begin, self.prefect_directory, root=os.getcwd())
-            ignore = self.dockerignore or ".dockerignore"
-            if self.dockerignore is not None or os.path.exists(ignore):
-                context.ignore(script_at(ignore).decode("utf-8", "replace").splitlines())
-        context.set_variables(self.env_vars)
-        context.install(self.python_dependencies)
-        context.copy_files(self.files)
-        context.add_commands(self.extra_dockerfile_commands)
-        copied = set()
-        for name, data in sorted(self._code.items()):
-            if self.flows[name] not in copied:  # several flows may be in one script
-                copied.add(self.flows[name])
-                context.copy_code(self.flows[name], data, self.hashes[name])
-        if not self.ignore_healthchecks:
-            self._add_check(context)
-        return context
-
-    def _add_check(self, context: ImageContext) -> None:
-        import json
-        import sys
-
-        program = Path(__file__).with_name("image_check.py").read_text(encoding="utf-8")
-        asked = {
-            "storage": {**self.serialize(), "image": None},
-            "python": "" if self.stored_as_script else ".".join(map(str, sys.version_info[:2])),
-            "version": __version__,
-        }
-        context.check(program, json.dumps(asked, sort_keys=True).encode())
-
-    def _beside(self, context: ImageContext, engine: ImageEngine) -> list[str]:
-        """Return what the image depends on besides its context; look whether it can be had at all."""
-        identities = {image: engine.identity_of(image) for image in context.bases}
-        for image, identity in identities.items():
-            if self.local_image and identity is None:
-                raise StorageError(
-                    f"Docker storage: the engine has no image {image}, and local_image=True says that it "
-                    "is there already. Build it there, or let it be pulled."
-                )
-        return [repr(sorted(identities.items())), repr(sorted(self.build_kwargs.items()))]
-
-    def _found(self, engine: ImageEngine, repository: str, tag: str, content: str) -> str | None:
-        """Return the digest of an image that has just this in it; empty if it is no registry's."""
-        reference = f"{repository}:{tag}"
-        is_here = engine.content_of(reference) == content
-        if not self.registry_url:
-            return "" if is_here else None
-        digest = engine.digest_of(reference)
-        if digest is None:
-            return None
-        # A tag that is named after what is in the image tells it by itself.
-        if self.image_tag is None or (is_here and digest in engine.digests_of(reference)):
-            return digest
-        return None
-
     def _read(self, flow_name: str, path: str) -> bytes:
         if os.path.isfile(path):
             return script_at(path)
@@ -427,34 +305,3 @@ class Docker(Storage):
                     f"There is no {path} in the image {self.image}, which the flow {flow_name!r} is to "
                     "be loaded from. Mend `path`, or put the file there: files={...}."
                 ) from None
-
-
-def _registry(address: str | None) -> str | None:
-    if not address:
-        return None
-    plain = re.sub(r"^https?://", "", str(address)).rstrip("/")
-    if "@" in plain:
-        raise StorageError(
-            "The registry_url of Docker storage holds an account, which the server would be told. Leave "
-            "it out, and let `docker login` keep it."
-        )
-    return plain
-
-
-def _lines(argument: str, values: Iterable[str] | None) -> list[str]:
-    listed: list[Any] = list(values or ())
-    if isinstance(values, str) or not all(isinstance(value, str) for value in listed):
-        raise StorageError(
-            f"The {argument} of Docker storage are a list of strings, not {values!r:.80}."
-        )
-    return listed
-
-
-def _file(flow_name: str) -> str:
-    """Return the name of the file of a flow's pickle: no two flows have the same."""
-    slug = slug_of(flow_name)
-    return (
-        f"{slug}.pickle"
-        if slug == flow_name
-        else f"{slug}-{digest_of(flow_name.encode('utf-8', 'surrogatepass'))[:8]}.pickle"
-    )
