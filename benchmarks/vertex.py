@@ -18,9 +18,9 @@ from benchmarks.deployments import IN_FLIGHT, LIVE, PLATFORM_SECONDS, watch_rows
 from benchmarks.report import HEADRACE, Row, Target, rows_of, show
 from benchmarks.servers import measured_server
 from headrace.agents.environment import run_environment
-from headrace.agents.vertex import VertexLauncher
-from headrace.agents.vertex_api import VertexApi
-from headrace.agents.vertex_job import JobDefaults, job_of
+from headrace.agents.vertex.api import VertexApi
+from headrace.agents.vertex.job import JobDefaults, job_of
+from headrace.agents.vertex.launcher import VertexLauncher
 from headrace.testing import LauncherContract
 from headrace.wire.claims import ClaimedRun
 from tests.support.agents import RunningAgent, running_agent

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from headrace.agents.loopback import warn_of_loopback
 from headrace.agents.named_agent import NamedAgent
-from headrace.agents.vertex import VertexLauncher
-from headrace.agents.vertex_api import VertexApi
-from headrace.agents.vertex_job import JobDefaults
+from headrace.agents.vertex.api import VertexApi
+from headrace.agents.vertex.job import JobDefaults
+from headrace.agents.vertex.launcher import VertexLauncher
 from headrace.config import config
 from headrace.core.errors import ConfigError
 

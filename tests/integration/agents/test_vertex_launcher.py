@@ -9,10 +9,10 @@ import uuid
 import pytest
 
 from headrace.agents.launcher import Ended, Waits
-from headrace.agents.vertex import VertexLauncher
+from headrace.agents.vertex.api import VertexApi
+from headrace.agents.vertex.job import JobDefaults
+from headrace.agents.vertex.launcher import VertexLauncher
 from headrace.agents.vertex_agent import VertexAgent
-from headrace.agents.vertex_api import VertexApi
-from headrace.agents.vertex_job import JobDefaults
 from headrace.core.errors import ConfigError, DeploymentError
 from headrace.run_configs import VertexRun
 from headrace.testing import LauncherContract, LauncherPlatform
@@ -168,7 +168,7 @@ def test_a_job_that_is_ended_from_outside(platform, launcher, state):
 
 
 def test_a_job_that_somebody_deletes(platform, launcher, monkeypatch):
-    monkeypatch.setattr("headrace.agents.vertex._LISTED_AFTER", 0.1)
+    monkeypatch.setattr("headrace.agents.vertex.launcher._LISTED_AFTER", 0.1)
     deployment = launcher.deploy(platform.run("wait"))
     with platform.fake.machines.lock:
         platform.fake.machines.jobs.pop(deployment.handle).kill()
@@ -187,9 +187,9 @@ def test_a_container_that_vertex_starts_again_is_told_of_in_the_end(platform, la
 def test_twins_are_one_run_to_the_agent(platform, launcher):
     run = platform.run("wait")
     first = launcher.deploy(run)
-    launcher._names.clear()  # as if the list did not show the first when it was looked for
+    launcher._jobs._names.clear()  # as if the list did not show the first when it was looked for
     second = launcher.deploy(run)
-    launcher._names[run.id, run.attempt].add(first.handle)
+    launcher._jobs._names[run.id, run.attempt].add(first.handle)
     assert first.handle != second.handle
     for each in (first, second):
         while not platform.is_running(each):
@@ -208,9 +208,9 @@ def test_twins_are_one_run_to_the_agent(platform, launcher):
 def test_a_twin_of_what_has_succeeded_is_cancelled(platform, launcher):
     run = platform.run("wait")
     first = launcher.deploy(run)
-    launcher._names.clear()
+    launcher._jobs._names.clear()
     second = launcher.deploy(run)
-    launcher._names[run.id, run.attempt].add(first.handle)
+    launcher._jobs._names[run.id, run.attempt].add(first.handle)
     with platform.fake.machines.lock:
         platform.job(first).become("SUCCEEDED")
     ended = end_of(launcher)

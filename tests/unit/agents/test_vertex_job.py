@@ -4,7 +4,7 @@ import datetime
 
 import pytest
 
-from headrace.agents.vertex_job import JobDefaults, as_label, end_of_job, job_of, key_of, waits_for
+from headrace.agents.vertex.job import JobDefaults, as_label, end_of_job, job_of, key_of, waits_for
 from headrace.core.errors import DeploymentError
 from headrace.run_configs import DockerRun, UniversalRun, VertexRun
 from headrace.wire.claims import ClaimedRun

@@ -34,6 +34,8 @@ _SOURCES: Final[dict[str, dict[str, str]]] = {
     "prefect.agent.kubernetes.agent": {f"{_OWN}.kubernetes_agent": "KubernetesAgent"},
     "prefect.agent.local": {f"{_OWN}.agent": "LocalAgent"},
     "prefect.agent.local.agent": {f"{_OWN}.agent": "LocalAgent"},
+    "prefect.agent.vertex": {f"{_OWN}.vertex_agent": "VertexAgent"},
+    "prefect.agent.vertex.agent": {f"{_OWN}.vertex_agent": "VertexAgent"},
     "prefect.backend": {
         "headrace.tasks.flow_runs.views": "FlowView FlowRunView TaskRunView",
         "headrace.tasks.flow_runs.watching": "watch_flow_run",

@@ -20,7 +20,8 @@ RUN, ATTEMPT, AGENT = "headrace_run", "headrace_attempt", "headrace_agent"
 MACHINE_TYPE = "e2-standard-4"
 _COMMAND = ["headrace", "execute"]
 
-_OVER = frozenset(
+#: States of jobs that have ended.
+OVER = frozenset(
     {
         "JOB_STATE_SUCCEEDED",
         "JOB_STATE_PARTIALLY_SUCCEEDED",
@@ -158,7 +159,7 @@ def _pools(
 
 def is_over(job: Mapping[str, Any]) -> bool:
     """Tell whether a job has ended."""
-    return job.get("state") in _OVER
+    return job.get("state") in OVER
 
 
 def waits_for(job: Mapping[str, Any]) -> str | None:

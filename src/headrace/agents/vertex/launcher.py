@@ -12,20 +12,19 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from headrace.agents.environment import run_environment
-from headrace.agents.launcher import Deployment, Ended, Launcher, News, Waits
-from headrace.agents.vertex_api import GoogleRefusal, VertexApi
-from headrace.agents.vertex_job import (
+from headrace.agents.launcher import Deployment, Launcher, News
+from headrace.agents.vertex.api import GoogleRefusal, VertexApi
+from headrace.agents.vertex.job import (
     AGENT,
     ATTEMPT,
+    OVER,
     RUN,
     JobDefaults,
     as_label,
-    end_of_job,
     is_over,
     job_of,
-    key_of,
-    waits_for,
 )
+from headrace.agents.vertex.jobs import Jobs
 from headrace.config.logging import get_logger
 from headrace.core import now
 from headrace.core.errors import DeploymentError
@@ -43,6 +42,8 @@ _LISTED_AFTER = 60.0
 _AGAIN = (1.0, 2.0, 4.0, 8.0, 16.0)
 #: How many bytes of a job's output are kept, and how many lines are asked for.
 _OUTPUT, _LINES = 65536, 500
+#: How far Google's clock and this machine's may be apart.
+_SKEW = datetime.timedelta(minutes=5)
 #: For how many days back a job that is over is looked for when the agent starts.
 _DAYS = 7
 
@@ -89,13 +90,7 @@ class VertexLauncher(Launcher):
         self._agent = "none"
         self._log = get_logger("agent")
         self._changed = threading.Condition()
-        #: Jobs that are not over, by name, and when each was seen or made.
-        self._live: dict[str, tuple[Deployment, float]] = {}
-        #: Names of jobs by flow run and attempt: more than one if an answer got lost on its way.
-        self._names: dict[tuple[str, int], set[str]] = {}
-        self._waits: dict[str, str] = {}
-        #: Jobs whose end was told and that are still in the list.
-        self._told: set[str] = set()
+        self._jobs = Jobs()
         self._since = now.now()
         self._pause = look_every
         self._look_at = 0.0
@@ -107,12 +102,13 @@ class VertexLauncher(Launcher):
         """Find the agent's jobs that are not over; those that are come out of `watch`."""
         self._agent = as_label(agent)
         self._since = now.now() - datetime.timedelta(days=_DAYS)
+        which = " AND ".join(f'state!="{state}"' for state in sorted(OVER))
         try:
-            jobs = list(self._api.jobs(f'labels.{AGENT}="{self._agent}"'))
+            jobs = list(self._api.jobs(f'labels.{AGENT}="{self._agent}" AND {which}'))
         except GoogleRefusal as refusal:
             raise DeploymentError(f"Vertex AI does not tell its jobs: {refusal}") from refusal
         with self._changed:
-            found = [self._add(job) for job in jobs if not is_over(job)]
+            found = [self._jobs.add(job) for job in jobs]
         yield from filter(None, found)
 
     # -- deploying ------------------------------------------------------------------------------
@@ -120,12 +116,12 @@ class VertexLauncher(Launcher):
     def deploy(self, run: ClaimedRun) -> Deployment:
         """Make a custom job for a flow run; one that is there already is found."""
         with self._changed:
-            for name in self._names.get((run.id, run.attempt), ()):
-                return self._live[name][0]
+            if (there := self._jobs.of(run.id, run.attempt)) is not None:
+                return there
         env = run_environment(run, self._api_url, agent=self._env)
         job = self._create(run, job_of(run, env, self._agent, self._defaults))
         with self._changed:
-            deployment = self._add(job)
+            deployment = self._jobs.add(job)
             self._pause = self._look_every
             self._look_at = min(self._look_at, time.monotonic() + self._pause)
             self._changed.notify_all()
@@ -184,7 +180,7 @@ class VertexLauncher(Launcher):
             # While nothing changes it is looked less often; without a job there is nothing to see
             # until one is made.
             self._pause = self._look_every if news else min(self._pause * 1.5, self._late)
-            self._look_at = time.monotonic() + (self._pause if self._live else _PATIENCE)
+            self._look_at = time.monotonic() + (self._pause if self._jobs else _PATIENCE)
         return news
 
     def _look(self) -> list[News]:
@@ -193,56 +189,23 @@ class VertexLauncher(Launcher):
         jobs = list(self._api.jobs(f'labels.{AGENT}="{self._agent}" AND create_time>="{since}"'))
         seen = {str(job.get("name")): job for job in jobs}
         with self._changed:
-            lost = [
-                name
-                for name, (_, at) in self._live.items()
-                if name not in seen and at < asked_at - _LISTED_AFTER
-            ]
-        for name in lost:
+            missing = self._jobs.missing(seen, asked_at - _LISTED_AFTER)
+        for name in missing:
             seen[name] = self._api.job(name) or {"name": name, "state": ""}
+        news: list[News] = []
         with self._changed:
-            self._told &= seen.keys()
-            news = [found for job in seen.values() if (found := self._news_of(job)) is not None]
+            self._jobs.keep_told(seen)
+            for job in seen.values():
+                found, useless, twins = self._jobs.news_of(job)
+                news += [found] if found is not None else []
+                for each in useless:
+                    self._remove(each)
+                for twin in twins:
+                    self._removers.submit(self._stop, twin)
             if self._keep:
-                self._since = self._oldest(seen)
+                # Those that are over stay in the list: it begins with the oldest that is not.
+                self._since = self._jobs.oldest(seen, self._since) or now.now() - _SKEW
         return news
-
-    def _news_of(self, job: Mapping[str, Any]) -> News | None:
-        name = str(job["name"])
-        if name in self._told:
-            return None
-        deployment = self._add(job)
-        if deployment is None:
-            return None
-        if not is_over(job) and job.get("state"):
-            why = waits_for(job)
-            if why is None or self._waits.get(name) == why:
-                return None
-            self._waits[name] = why
-            return Waits(deployment=deployment, why=why)
-        self._forget(deployment)
-        if not job.get("state"):
-            return Ended(deployment=deployment, how="its job was deleted", to_report=True)
-        how, to_report, is_final = end_of_job(job)
-        twins = self._names.get((deployment.flow_run_id, deployment.attempt), set())
-        if twins and job["state"] != "JOB_STATE_SUCCEEDED":
-            # A job of the same attempt goes on: this one was refused by the server, or may as well be.
-            self._remove(deployment)
-            return None
-        for twin in twins:
-            self._removers.submit(self._stop, twin)
-        # Vertex AI starts a container that has failed again, and only the last one's end is seen:
-        # the server refused that, but does not know of the first one's.
-        to_report = to_report or job["state"] == "JOB_STATE_FAILED"
-        return Ended(deployment=deployment, how=how, to_report=to_report, is_final=is_final)
-
-    def _oldest(self, seen: Mapping[str, Mapping[str, Any]]) -> datetime.datetime:
-        """Return the time before which no job was made that is still of interest."""
-        times = [now.now() - datetime.timedelta(seconds=_LISTED_AFTER)]
-        for name in self._live:
-            made = seen.get(name, {}).get("createTime")
-            times.append(datetime.datetime.fromisoformat(made) if made else self._since)
-        return min(times)
 
     def early_logs(self, deployment: Deployment) -> str:
         """Return what Cloud Logging has of the job's output by now: it may be seconds behind."""
@@ -258,13 +221,13 @@ class VertexLauncher(Launcher):
     def release(self, deployment: Deployment) -> None:
         """Delete the job, unless jobs are kept: Cloud Logging keeps what it printed."""
         with self._changed:
-            self._forget(deployment)
+            self._jobs.forget(deployment)
         self._remove(deployment)
 
     def cancel(self, deployment: Deployment) -> None:
         """Ask Vertex AI to end the job."""
         with self._changed:
-            names = set(self._names.get((deployment.flow_run_id, deployment.attempt), ()))
+            names = self._jobs.names(deployment.flow_run_id, deployment.attempt)
             self._pause = self._look_every
             self._look_at = min(self._look_at, time.monotonic() + self._pause)
             self._changed.notify_all()
@@ -300,28 +263,3 @@ class VertexLauncher(Launcher):
         except GoogleRefusal as refusal:
             if refusal.status != "NOT_FOUND":
                 self._log.warning("The job %s is over, and stays: %s", name, refusal)
-
-    # -- what is known, under the lock ----------------------------------------------------------
-
-    def _add(self, job: Mapping[str, Any]) -> Deployment | None:
-        """Take note of a job; None if it is none of ours."""
-        name = str(job.get("name"))
-        if name in self._live:
-            return self._live[name][0]
-        key = key_of(job)
-        if key is None:
-            return None
-        deployment = Deployment(flow_run_id=key[0], attempt=key[1], handle=name)
-        self._live[name] = (deployment, time.monotonic())
-        self._names.setdefault(key, set()).add(name)
-        return deployment
-
-    def _forget(self, deployment: Deployment) -> None:
-        self._told.add(deployment.handle)
-        self._live.pop(deployment.handle, None)
-        self._waits.pop(deployment.handle, None)
-        key = (deployment.flow_run_id, deployment.attempt)
-        names = self._names.get(key, set())
-        names.discard(deployment.handle)
-        if not names:
-            self._names.pop(key, None)

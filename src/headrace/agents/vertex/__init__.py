@@ -1,0 +1,1 @@
+"""Deploying flow runs as custom jobs of Google's Vertex AI."""
