@@ -18,6 +18,7 @@ from tests.integration.components.kubernetes.calls import Call
 from tests.integration.components.kubernetes.deletion import Deletion, delete
 from tests.integration.components.kubernetes.discovery import discovered
 from tests.integration.components.kubernetes.faults import Faults
+from tests.integration.components.kubernetes.lists import Lists
 from tests.integration.components.kubernetes.published import Published
 from tests.integration.components.kubernetes.resources import PODS, Resource
 from tests.integration.components.kubernetes.store import Store
@@ -45,7 +46,8 @@ class Api:
         self._read_log = read_log
         self.watches = Watches(store)
         self.verbs = Verbs(store, access)
-        self._deletion = Deletion(store, self.verbs)
+        self._lists = Lists(store)
+        self._deletion = Deletion(store, self._lists)
         #: All requests so far, for tests that count them.
         self.calls: list[Call] = []
 
@@ -106,7 +108,7 @@ class Api:
         answers: dict[str, Callable[[Call, Resource], Object]] = {
             "create": self.verbs.create,
             "get": self.verbs.get,
-            "list": self.verbs.page,
+            "list": self._lists.page,
             "update": self.verbs.update,
             "patch": self.verbs.patch,
             "delete": self._deletion.delete,

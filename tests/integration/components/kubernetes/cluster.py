@@ -14,8 +14,8 @@ from tests.integration.components.kubernetes.images import Images
 from tests.integration.components.kubernetes.jobs import JobController
 from tests.integration.components.kubernetes.kubelet import Kubelet
 from tests.integration.components.kubernetes.nodes import NodeController, new_node
-from tests.integration.components.kubernetes.pod_worker import Pace
 from tests.integration.components.kubernetes.published import Published
+from tests.integration.components.kubernetes.pulling import Pace
 from tests.integration.components.kubernetes.resources import NAMESPACES, NODES
 from tests.integration.components.kubernetes.scheduler import Scheduler
 from tests.integration.components.kubernetes.store import Change, Store
@@ -88,5 +88,6 @@ class Cluster:
 
 
 async def _nothing() -> AsyncIterator[bytes]:
-    for piece in ():
+    nothing: tuple[bytes, ...] = ()
+    for piece in nothing:
         yield piece

@@ -12,6 +12,7 @@ from tests.integration.components.kubernetes.answers import (
     success,
 )
 from tests.integration.components.kubernetes.calls import Call
+from tests.integration.components.kubernetes.lists import Lists
 from tests.integration.components.kubernetes.resources import (
     JOBS,
     NAMESPACES,
@@ -21,7 +22,6 @@ from tests.integration.components.kubernetes.resources import (
 )
 from tests.integration.components.kubernetes.shapes import check
 from tests.integration.components.kubernetes.store import Store
-from tests.integration.components.kubernetes.verbs import Verbs
 
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
@@ -36,9 +36,9 @@ _ORPHANS = (
 class Deletion:
     """Answers requests to delete."""
 
-    def __init__(self, store: Store, verbs: Verbs) -> None:
+    def __init__(self, store: Store, lists: Lists) -> None:
         self._store = store
-        self._verbs = verbs
+        self._lists = lists
 
     def delete(self, call: Call, resource: Resource) -> Object:
         options = _options(call)
@@ -61,8 +61,8 @@ class Deletion:
 
     def delete_collection(self, call: Call, resource: Resource) -> Object:
         options = _options(call)
-        listed = self._verbs.page(call, resource)
-        for one in self._verbs.matching(call, resource):
+        listed = self._lists.page(call, resource)
+        for one in self._lists.matching(call, resource):
             delete(self._store, resource, one, options)
         return listed
 

@@ -6,13 +6,23 @@ from typing import Any
 from tests.integration.components.kubernetes.answers import Object, Refused
 from tests.integration.components.kubernetes.deletion import FOREGROUND, ORPHAN, delete
 from tests.integration.components.kubernetes.failure_policy import verdict
+from tests.integration.components.kubernetes.job_status import (
+    TRACKING,
+    condition_of,
+    end_time,
+    finished,
+    has_ended,
+    is_ready,
+    phase,
+    set_condition,
+    tracked,
+)
 from tests.integration.components.kubernetes.recorder import Recorder
 from tests.integration.components.kubernetes.resources import JOBS, PODS
 from tests.integration.components.kubernetes.store import Change, Store, now, seconds_since
 from tests.integration.components.kubernetes.verbs import Verbs
 from tests.integration.components.kubernetes.work import WorkQueue
 
-TRACKING = "batch.kubernetes.io/job-tracking"
 _LONGEST_BACKOFF = 600
 
 
@@ -55,7 +65,7 @@ class JobController:
             for pod in pods:
                 self._untrack(pod)
             return
-        if _finished(job) is not None:
+        if finished(job) is not None:
             for pod in pods:
                 self._untrack(pod)
             self._expire(job)
@@ -68,21 +78,21 @@ class JobController:
         if not spec.get("suspend") and "startTime" not in status:
             status["startTime"] = now()
         only_failed = spec["podReplacementPolicy"] == "Failed"
-        counted = [pod for pod in pods if _tracked(pod) and _ended(pod, only_failed)]
+        counted = [pod for pod in pods if tracked(pod) and has_ended(pod, only_failed)]
         condition = self._count(job, status, counted)
-        live = [pod for pod in pods if _phase(pod) not in ("Succeeded", "Failed")]
+        live = [pod for pod in pods if phase(pod) not in ("Succeeded", "Failed")]
         active = [pod for pod in live if "deletionTimestamp" not in pod["metadata"]]
         terminating = [pod for pod in live if "deletionTimestamp" in pod["metadata"]]
-        condition = _condition(status, "FailureTarget") or condition or self._overdue(job, status)
+        condition = condition_of(status, "FailureTarget") or condition or self._overdue(job, status)
         done = status.get("succeeded", 0) >= spec.get("completions", 1)
         if condition is not None:
-            _set(status, "FailureTarget", condition["reason"], condition["message"])
+            set_condition(status, "FailureTarget", condition["reason"], condition["message"])
         elif done:
-            _set(status, "SuccessCriteriaMet", "CompletionsReached", _REACHED)
+            set_condition(status, "SuccessCriteriaMet", "CompletionsReached", _REACHED)
         ending = condition is not None or done or "deletionTimestamp" in meta
         status |= {
             "active": 0 if ending and not active else len(active),
-            "ready": sum(_ready(pod) for pod in active),
+            "ready": sum(is_ready(pod) for pod in active),
             "terminating": len(terminating),
             "uncountedTerminatedPods": {},
         }
@@ -110,7 +120,7 @@ class JobController:
         """Count pods that have ended; return the condition that ends the job, if there is one."""
         condition = None
         for pod in ended:
-            if _phase(pod) == "Succeeded":
+            if phase(pod) == "Succeeded":
                 status["succeeded"] = status.get("succeeded", 0) + 1
                 continue
             action, message = verdict(job, pod)
@@ -137,10 +147,10 @@ class JobController:
     ) -> None:
         status.pop("active", None)
         if condition is not None:
-            _set(status, "Failed", condition["reason"], condition["message"])
+            set_condition(status, "Failed", condition["reason"], condition["message"])
             self._recorder.record(job, "Warning", condition["reason"], condition["message"])
         elif done:
-            _set(status, "Complete", "CompletionsReached", _REACHED)
+            set_condition(status, "Complete", "CompletionsReached", _REACHED)
             status["completionTime"] = now()
             self._recorder.record(job, "Normal", "Completed", "Job completed")
 
@@ -156,9 +166,9 @@ class JobController:
         if failed:
             last = max(
                 (
-                    seconds_since(_end_time(pod)) * -1
+                    seconds_since(end_time(pod)) * -1
                     for pod in self._mine(job)
-                    if _phase(pod) == "Failed"
+                    if phase(pod) == "Failed"
                 ),
                 default=0.0,
             )
@@ -194,15 +204,15 @@ class JobController:
             meta = {key: value for key, value in newest["metadata"].items() if key != "finalizers"}
             return newest | {"metadata": meta | ({"finalizers": left} if left else {})}
 
-        if _tracked(pod):
+        if tracked(pod):
             self._store.change(PODS, pod, without)
 
     def _expire(self, job: Object) -> None:
         seconds = job["spec"].get("ttlSecondsAfterFinished")
-        finished = _finished(job)
-        if seconds is None or finished is None or "deletionTimestamp" in job["metadata"]:
+        over = finished(job)
+        if seconds is None or over is None or "deletionTimestamp" in job["metadata"]:
             return
-        left = seconds - seconds_since(finished["lastTransitionTime"])
+        left = seconds - seconds_since(over["lastTransitionTime"])
         if left > 0:
             self.queue.add(_key(job), left)
         else:
@@ -257,58 +267,3 @@ def _pod_of(job: Object) -> Object:
         },
         "spec": template["spec"],
     }
-
-
-def _set(status: dict[str, Any], type_: str, reason: str, message: str) -> None:
-    if _condition(status, type_) is None:
-        at = now()
-        new = {
-            "type": type_,
-            "status": "True",
-            "lastProbeTime": at,
-            "lastTransitionTime": at,
-            "reason": reason,
-            "message": message,
-        }
-        status["conditions"] = [*status.get("conditions", []), new]
-
-
-def _condition(status: dict[str, Any], type_: str) -> Object | None:
-    for one in status.get("conditions", []):
-        if one["type"] == type_ and one["status"] == "True":
-            return dict(one)
-    return None
-
-
-def _finished(job: Object) -> Object | None:
-    status = job.get("status", {})
-    return _condition(status, "Complete") or _condition(status, "Failed")
-
-
-def _phase(pod: Object) -> str:
-    return str(pod["status"].get("phase", ""))
-
-
-def _tracked(pod: Object) -> bool:
-    return TRACKING in pod["metadata"].get("finalizers", [])
-
-
-def _ended(pod: Object, only_failed: bool) -> bool:
-    """Tell whether a pod counts; one that is being deleted does, as it may never say more."""
-    if _phase(pod) in ("Succeeded", "Failed"):
-        return True
-    return "deletionTimestamp" in pod["metadata"] and not only_failed
-
-
-def _ready(pod: Object) -> bool:
-    conditions = pod["status"].get("conditions", [])
-    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
-
-
-def _end_time(pod: Object) -> str:
-    ends = [
-        one["state"]["terminated"]["finishedAt"]
-        for one in pod["status"].get("containerStatuses", [])
-        if "terminated" in one["state"]
-    ]
-    return max(ends, default=pod["metadata"].get("deletionTimestamp") or now())

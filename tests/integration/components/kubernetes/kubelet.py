@@ -11,7 +11,9 @@ from tests.integration.components.kubernetes.answers import Object, Refused
 from tests.integration.components.kubernetes.calls import Call
 from tests.integration.components.kubernetes.images import Images
 from tests.integration.components.kubernetes.logs import container_of, read, waiting_refusal
-from tests.integration.components.kubernetes.pod_worker import End, Pace, PodWorker
+from tests.integration.components.kubernetes.pod_report import End
+from tests.integration.components.kubernetes.pod_worker import PodWorker
+from tests.integration.components.kubernetes.pulling import Pace
 from tests.integration.components.kubernetes.recorder import Recorder
 from tests.integration.components.kubernetes.resources import PODS
 from tests.integration.components.kubernetes.store import Change, Store
@@ -52,13 +54,13 @@ class Kubelet:
             if pod["status"].get("phase") == "Pending":
                 self._start(pod)
         elif "deletionTimestamp" in pod["metadata"]:
-            worker.end(End(pod["metadata"].get("deletionGracePeriodSeconds", 0)))
+            worker.delete(pod["metadata"].get("deletionGracePeriodSeconds", 0))
 
     def lose(self, *, processes_go_on: bool) -> None:
         """Cut the node off from the API server."""
         self.lost = True
         for worker in self.workers.values():
-            worker.cut_off = True
+            worker.report.cut_off = True
             if not processes_go_on:
                 worker.end(End(0))
 
@@ -66,13 +68,13 @@ class Kubelet:
         """Let the node reach the API server again: it learns what was deleted meanwhile."""
         self.lost = False
         for uid, worker in list(self.workers.items()):
-            worker.cut_off = False
-            meta = worker._pod["metadata"]
+            worker.report.cut_off = False
+            meta = worker.pod["metadata"]
             pod = self._store.find(PODS, meta["namespace"], meta["name"])
             if pod is None or pod["metadata"]["uid"] != uid:
                 worker.forget()
             elif "deletionTimestamp" in pod["metadata"]:
-                worker.end(End(pod["metadata"].get("deletionGracePeriodSeconds", 0)))
+                worker.delete(pod["metadata"].get("deletionGracePeriodSeconds", 0))
 
     async def log(self, call: Call, pod: Object) -> AsyncIterator[bytes]:
         """Return what a container has written, or refuse to."""

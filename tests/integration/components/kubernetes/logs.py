@@ -55,7 +55,10 @@ class ContainerLog:
 
     def lines(self) -> list[tuple[str, bytes]]:
         """Return all lines, each with its time."""
-        found = []
+        found: list[tuple[str, bytes]] = []
+        if not self._path.exists():
+            # Its pod is gone while somebody reads it.
+            return found
         for raw in self._path.read_bytes().splitlines(keepends=True):
             stamp, flag, text = raw.split(b" ", 2)
             found.append((stamp.decode(), text if flag == b"F" else text[:-1]))

@@ -8,8 +8,9 @@ from tests.integration.components.kubernetes.cluster import Cluster
 from tests.integration.components.kubernetes.containers import Container, ProcessContainer, StandIn
 from tests.integration.components.kubernetes.deletion import delete
 from tests.integration.components.kubernetes.faults import Fault, cut, refusal
+from tests.integration.components.kubernetes.pod_report import End
 from tests.integration.components.kubernetes.pod_status import with_condition
-from tests.integration.components.kubernetes.pod_worker import End, PodWorker
+from tests.integration.components.kubernetes.pod_worker import PodWorker
 from tests.integration.components.kubernetes.recorder import Recorder
 from tests.integration.components.kubernetes.resources import PODS
 from tests.integration.components.kubernetes.serving import LoopThread

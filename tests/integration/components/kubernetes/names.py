@@ -16,7 +16,9 @@ _NUMBER = re.compile(
     r"^([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))"
     r"(?:(Ki|Mi|Gi|Ti|Pi|Ei)|([numkMGTPE]?)|[eE]([+-]?[0-9]+))$"
 )
-_BINARY = {unit: 1024 ** (i + 1) for i, unit in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"))}
+_BINARY = {
+    unit: Decimal(1024 ** (i + 1)) for i, unit in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"))
+}
 _DECIMAL = {
     "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3"), "": Decimal(1),
     "k": Decimal("1e3"), "M": Decimal("1e6"), "G": Decimal("1e9"), "T": Decimal("1e12"),
@@ -106,9 +108,9 @@ def quantity(text: str) -> Decimal | None:
     found = _NUMBER.match(text) if _QUANTITY.match(text) else None
     if found is None:
         return None
-    number, binary, decimal, exponent = found.groups()
+    number, binary, decimal, exponent = (str(part or "") for part in found.groups())
     if binary:
         return Decimal(number) * _BINARY[binary]
     if exponent:
-        return Decimal(number) * Decimal(10) ** int(exponent)
-    return Decimal(number) * _DECIMAL[decimal or ""]
+        return Decimal(number).scaleb(int(exponent))
+    return Decimal(number) * _DECIMAL[decimal]

@@ -1,9 +1,6 @@
 """What the API server does with objects: create, read, change."""
 
-import base64
-import json
 import uuid
-from typing import Any
 
 from tests.integration.components.kubernetes import patches
 from tests.integration.components.kubernetes.access import Access, Action
@@ -13,7 +10,6 @@ from tests.integration.components.kubernetes.answers import (
     Object,
     Refused,
     bad_request,
-    expired,
     invalid,
     not_allowed,
 )
@@ -38,13 +34,8 @@ from tests.integration.components.kubernetes.resources import (
     RESOURCES,
     Resource,
 )
-from tests.integration.components.kubernetes.selectors import fields_match, labels_match
 from tests.integration.components.kubernetes.store import Store, now
 
-_TOO_OLD_PAGE = (
-    "The provided continue parameter is too old to display a consistent list result. You can start a new list "
-    "without the continue parameter."
-)
 #: What follows the part of a generated name that is kept: 63 characters in all.
 _PREFIX = 58
 _ATTEMPTS = 8
@@ -56,8 +47,6 @@ class Verbs:
     def __init__(self, store: Store, access: Access) -> None:
         self._store = store
         self._access = access
-        #: The rest of lists that were asked for in pages.
-        self._pages: dict[str, tuple[int, list[Object]]] = {}
 
     def create(self, call: Call, resource: Resource) -> Object:
         new = decoded(call, resource, call.document())
@@ -94,47 +83,6 @@ class Verbs:
 
     def get(self, call: Call, resource: Resource) -> Object:
         return shown_as(resource, self._store.get(resource, call.namespace, call.name))
-
-    def page(self, call: Call, resource: Resource) -> Object:
-        token = call.query.get("continue", "")
-        limit = call.number("limit") or 0
-        version = self._store.version
-        if token:
-            version, found = self._rest(token)
-        else:
-            asked = call.query.get("resourceVersion", "")
-            if asked and not asked.isdecimal():
-                raise bad_request(
-                    f'Invalid value: "{asked}": strconv.ParseUint: parsing "{asked}": invalid syntax'
-                )
-            if asked and int(asked) > version:
-                raise _too_large(int(asked), version)
-            if call.query.get("resourceVersionMatch") == "Exact" and 0 < int(asked) < version:
-                raise expired(f"too old resource version: {asked} ({version})")
-            found = self.matching(call, resource)
-        meta: dict[str, Any] = {"resourceVersion": str(version)}
-        if limit and len(found) > limit:
-            found, rest = found[:limit], found[limit:]
-            meta["continue"] = self._page(version, rest)
-            if not call.query.get("labelSelector") and not call.query.get("fieldSelector"):
-                meta["remainingItemCount"] = len(rest)
-        return {
-            "kind": f"{resource.kind}List",
-            "apiVersion": resource.api_version,
-            "metadata": meta,
-            # Items of lists are told their kind by the list.
-            "items": [_bare(shown_as(resource, one)) for one in found],
-        }
-
-    def matching(self, call: Call, resource: Resource) -> list[Object]:
-        """Return the objects that a request selects."""
-        of_labels = labels_match(call.query.get("labelSelector", ""))
-        of_fields = fields_match(call.query.get("fieldSelector", ""), resource)
-        return [
-            one
-            for one in self._store.objects(resource, call.namespace)
-            if of_labels(one) and of_fields(one)
-        ]
 
     def update(self, call: Call, resource: Resource) -> Object:
         new = decoded(call, resource, call.document())
@@ -238,25 +186,6 @@ class Verbs:
         )
         return review | {"status": {"allowed": allowed}}
 
-    def _page(self, version: int, rest: list[Object]) -> str:
-        start = rest[0]["metadata"]
-        token = {
-            "v": "meta.k8s.io/v1",
-            "rv": version,
-            "start": f"{start.get('namespace', '')}/{start['name']}\u0000",
-        }
-        text = base64.urlsafe_b64encode(json.dumps(token).encode()).decode().rstrip("=")
-        self._pages[text] = (version, rest)
-        return text
-
-    def _rest(self, token: str) -> tuple[int, list[Object]]:
-        if token not in self._pages:
-            raise bad_request("continue key is not valid: illegal base64 data")
-        version, rest = self._pages[token]
-        if version < self._store.compacted:
-            raise expired(_TOO_OLD_PAGE)
-        return version, rest
-
 
 def _causes(resource: Resource, made: Object) -> list[Cause]:
     causes = metadata_causes(resource, made)
@@ -291,10 +220,6 @@ def _named(new: Object, name: str) -> Object:
     return new | {"metadata": new["metadata"] | {"name": name}}
 
 
-def _bare(found: Object) -> Object:
-    return {key: value for key, value in found.items() if key not in ("kind", "apiVersion")}
-
-
 def _same_place(call: Call, resource: Resource, new: Object) -> None:
     if not resource.namespaced:
         return
@@ -312,18 +237,3 @@ def _same_place(call: Call, resource: Resource, new: Object) -> None:
         )
     if call.name:
         new["metadata"]["name"] = call.name
-
-
-def _too_large(asked: int, version: int) -> Refused:
-    message = f"Too large resource version: {asked}, current: {version}"
-    return Refused(
-        504,
-        "Timeout",
-        f"Timeout: {message}",
-        details={
-            "causes": [
-                {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
-            ],
-            "retryAfterSeconds": 1,
-        },
-    )

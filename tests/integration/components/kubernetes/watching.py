@@ -139,9 +139,9 @@ class Watches:
                 return
             if isinstance(change, Exception):
                 raise change
-            line = filter_.line(change)
-            if line:
-                yield line
+            news = filter_.line(change)
+            if news:
+                yield news
 
     def _begin(self, call: Call, resource: Resource, filter_: "_Filter") -> list[bytes]:
         asked = call.query.get("resourceVersion", "")
