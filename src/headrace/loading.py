@@ -102,18 +102,20 @@ def flows_in_file(path: str | os.PathLike[str], unique: bool = True) -> dict[str
     return _flows_of(code, file, f"<{stem}>", os.fspath(path), unique)
 
 
-def flows_in_code(code: str | bytes, where: str = "the code given") -> dict[str, Flow]:
+def flows_in_code(code: str | bytes, where: str | None = None) -> dict[str, Flow]:
     """Run the text of a file and return the flows that it makes, by name; at least one.
 
     Args:
         code: The text.
-        where: Where it is from, for messages.
+        where: Where it is from, for messages and tracebacks.
 
     Errors are those of `extract_flow_from_file`.
     """
     if not isinstance(code, str | bytes):
         raise LoadError(f"The file_contents must be a string or bytes, not {code!r}.")
-    return _flows_of(code, None, "<flow>", where)
+    if where is None:
+        return _flows_of(code, None, "<flow>", "the code given")
+    return _flows_of(code, None, "<flow>", where, shown=f"<{where}>")
 
 
 def flows_in_module(module_str: str, unique: bool = True) -> dict[str, Flow]:
@@ -172,11 +174,16 @@ def choose(flows: dict[str, Flow], name: str | None, where: str) -> Flow:
 
 
 def _flows_of(
-    code: str | bytes, file: str | None, name: str, where: str, unique: bool = True
+    code: str | bytes,
+    file: str | None,
+    name: str,
+    where: str,
+    unique: bool = True,
+    shown: str | None = None,
 ) -> dict[str, Flow]:
     try:
         # Without `dont_inherit` the file would get this one's `from __future__` imports.
-        compiled = compile(code, file or name, "exec", dont_inherit=True)
+        compiled = compile(code, file or shown or name, "exec", dont_inherit=True)
     except ValueError as error:
         raise LoadError(f"The contents of {where} are no Python code: {error}.") from error
     # A name that cannot be imported: what the code defines then travels to other processes whole,

@@ -5,6 +5,7 @@ import logging
 import pickle
 import ssl
 import subprocess
+import traceback
 from datetime import datetime
 
 import pytest
@@ -341,8 +342,11 @@ def test_files_that_give_no_flow(place, repository, kept):
         ("extra.py", ImportError, r"headrace\[b\]"),
         ("lfs.py", RepositoryError, "kept by Git LFS"),
     ]:
-        with pytest.raises(error, match=words):
+        with pytest.raises(error, match=words) as caught:
             kept(path=path).get_flow("nightly")
+        if error is RuntimeError:
+            last = traceback.extract_tb(caught.value.__traceback__)[-1]
+            assert last.filename.startswith("<raises.py in ")
 
 
 # -- hosts that fail -----------------------------------------------------------------------------
