@@ -82,7 +82,7 @@ def test_what_is_not_offered_names_itself_and_the_way_out(run_python):
                 "import prefect.client.keys",
                 "import prefect.storage.floppy",
                 "from prefect.storage import Dropbox, Ftp",
-                "from prefect.agent.docker import DockerAgent",
+                "from prefect.agent.fargate import FargateAgent",
                 "from prefect.backend import TenantView",
                 "from prefect.artifacts import create_link_artifact",
                 "from prefect.tasks.prefect import create_flwo_run",
@@ -119,9 +119,9 @@ def test_what_is_not_offered_names_itself_and_the_way_out(run_python):
         "from prefect.backend import TenantView": ["FlowRunView"],
         "from prefect.utilities.graphql import with_args": ["REST", "headrace.client.Client"],
         "from prefect.storage import Dropbox, Ftp": ["headrace.storage", "flow.storage"],
-        "from prefect.agent.docker import DockerAgent": [
-            "prefect.agent.local.LocalAgent",
-            "headrace agent local start",
+        "from prefect.agent.fargate import FargateAgent": [
+            "prefect.agent.ecs.ECSAgent",
+            "headrace agent",
         ],
         "from prefect.tasks.aws.s3 import S3Download": ["@task"],
         "from prefect.environments import LocalEnvironment": ["prefect.run_configs"],

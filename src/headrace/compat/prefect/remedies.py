@@ -25,8 +25,9 @@ _NO_STORAGE: Final = (
     "look at flow.storage: to run the flow here, leave it out."
 )
 _NO_AGENT: Final = (
-    "prefect.agent.local.LocalAgent is what there is; `headrace agent local start` is the same from the "
-    "command line."
+    "There are prefect.agent.local.LocalAgent, prefect.agent.docker.DockerAgent, "
+    "prefect.agent.kubernetes.KubernetesAgent, prefect.agent.ecs.ECSAgent and "
+    "prefect.agent.vertex.VertexAgent; `headrace agent` has them on the command line."
 )
 _NO_CLI: Final = "The command line is `headrace`; see `headrace --help`."
 _NO_VENDOR: Final = (
