@@ -21,6 +21,7 @@ from benchmarks.deployments import overhead, watching
 from benchmarks.docker import docker_start, docker_watch
 from benchmarks.ecs import ecs_overhead, ecs_watching
 from benchmarks.ingest import ingest
+from benchmarks.kubernetes import kubernetes_overhead, kubernetes_watching
 from benchmarks.report import Row, Target
 from benchmarks.server import idle, start
 from benchmarks.tracked import tracked
@@ -90,6 +91,11 @@ CASES = [
     Case(name="agent-watch", run=partial(watching, cpu=Target(must=2), memory=Target(must=100))),
     Case(name="ecs-overhead", run=partial(ecs_overhead, target=Target(must=10))),
     Case(name="ecs-watch", run=partial(ecs_watching, cpu=Target(must=2), memory=Target(must=100))),
+    Case(name="kubernetes-overhead", run=partial(kubernetes_overhead, target=Target(must=10))),
+    Case(
+        name="kubernetes-watch",
+        run=partial(kubernetes_watching, cpu=Target(must=2), memory=Target(must=100)),
+    ),
     Case(name="vertex-overhead", run=partial(vertex_overhead, target=Target(must=10))),
     Case(
         name="vertex-watch",
