@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-from abc import abstractmethod
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from headrace.core.errors import HeadraceError, StorageError
-from headrace.object_stores.connections import connected
-from headrace.storage.base import Storage
+from headrace.core.errors import StorageError
+from headrace.storage.bucket import InBucket
 from headrace.storage.contents import (
     digest_of,
     flow_in,
@@ -35,7 +32,7 @@ class _Code(NamedTuple):
     mark: str | None
 
 
-class ObjectStorage(Storage):
+class ObjectStorage(InBucket):
     """Flows in objects of a bucket: pickles, or the Python files that make them.
 
     Each object is named after the flow and after what is in it, unless its key is given: so what is
@@ -54,14 +51,6 @@ class ObjectStorage(Storage):
 
     by_flow: ClassVar[tuple[str, ...]] = ("flows", "hashes", "versions")
     is_elsewhere: ClassVar[bool] = True
-    #: What the user calls the object's name, and the bucket.
-    _key_argument: ClassVar[str] = "key"
-    _bucket_noun: ClassVar[str] = "bucket"
-    #: The extra that brings what is needed, and its package.
-    _extra: ClassVar[str]
-    _package: ClassVar[str]
-    #: What to look at when the store refuses.
-    _account: ClassVar[str]
 
     def __init__(
         self,
@@ -90,33 +79,6 @@ class ObjectStorage(Storage):
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_pending": {}}
-
-    # -- what a kind says -----------------------------------------------------------------------
-
-    @property
-    @abstractmethod
-    def _key(self) -> str | None:
-        """The key that was given."""
-
-    @abstractmethod
-    def _options(self) -> Mapping[str, Any]:
-        """Return what the file system is made with, secrets included."""
-
-    @abstractmethod
-    def _connect(self, options: Mapping[str, Any]) -> Any:
-        """Return a new fsspec file system; raise `ImportError` if the package is missing."""
-
-    @abstractmethod
-    def _write(self, place: str, data: bytes, mode: str) -> None:
-        """Write an object; in the mode `create` raise `FileExistsError` if there is one."""
-
-    @abstractmethod
-    def _version(self, place: str) -> str | None:
-        """Return the current version of an object; None where there are no versions."""
-
-    @abstractmethod
-    def _read_version(self, place: str, version: str) -> bytes:
-        """Return an object as it was in a version."""
 
     @property
     def script_here(self) -> str | None:
@@ -154,7 +116,7 @@ class ObjectStorage(Storage):
             where for other, where in self.flows.items() if other != flow.name
         }:
             raise StorageError(
-                f"{self._shown(key)} holds one flow already, and a pickle holds one only. Give the flow "
+                f"The {self._shown(key)} holds one flow already, and a pickle holds one only. Give the flow "
                 f"{flow.name!r} a storage of its own, or leave out `{self._key_argument}`."
             )
         self._pending[flow.name] = _Code(data, mark)
@@ -257,7 +219,7 @@ class ObjectStorage(Storage):
             self._missing(key)
         if digest_of(data) != self.hashes[flow_name]:
             raise StorageError(
-                f"{self._shown(key)} was overwritten by somebody else while the flow {flow_name!r} was "
+                f"The {self._shown(key)} was overwritten by somebody else while the flow {flow_name!r} was "
                 f"written there. Register it again; without `{self._key_argument}` each flow has an "
                 "object that nobody else writes."
             )
@@ -281,81 +243,10 @@ class ObjectStorage(Storage):
         if data is None:
             self._missing(key)
         raise StorageError(
-            f"{self._shown(key)} is not what was registered for the flow {flow_name!r}: it has been "
+            f"The {self._shown(key)} is not what was registered for the flow {flow_name!r}: it has been "
             "overwritten since. Register the flow again, and start a new run; without "
             f"`{self._key_argument}`, or in a {self._bucket_noun} that keeps versions, what is "
             "registered later leaves older versions of a flow alone."
-        )
-
-    def _there(self, key: str) -> bytes:
-        data = self._current(key)
-        if data is None:
-            self._missing(key)
-        return data
-
-    def _missing(self, key: str) -> NoReturn:
-        raise StorageError(
-            f"There is no {self._shown(key)}. Look whether the {self._bucket_noun} is there and the "
-            "object in it; registering the flow again writes it anew."
-        )
-
-    def _current(self, key: str) -> bytes | None:
-        """Return an object's bytes; None if there is no such object."""
-        place = self._place(key)
-        try:
-            data: bytes = self._do(key, "read", lambda: self._files().cat_file(place))
-        except FileNotFoundError:
-            return None
-        return data
-
-    def _files(self) -> Any:
-        return connected(
-            self._connect,
-            self._options(),
-            feature=f"{self.name} storage",
-            extra=self._extra,
-            package=self._package,
-        )
-
-    def _place(self, key: str) -> str:
-        return f"{getattr(self, self._bucket_noun)}/{key.lstrip('/')}"
-
-    def _shown(self, key: str) -> str:
-        return f"object {key} in the {self._bucket_noun} {getattr(self, self._bucket_noun)}"
-
-    def _do(self, key: str, what: str, call: Callable[[], Any]) -> Any:
-        """Ask the store; raise `FileNotFoundError` or `FileExistsError`, or a `StorageError`."""
-        try:
-            return call()
-        except (FileNotFoundError, FileExistsError) as error:
-            if what != "written" or isinstance(error, FileExistsError):
-                raise
-            said, way_out = f"there is no such {self._bucket_noun}", self._way_out(error)
-        except HeadraceError:
-            raise
-        except Exception as error:  # noqa: BLE001 - three clouds' errors have no root of their own
-            said = f"{type(error).__name__}: {' '.join(str(error).split()).rstrip('.')}"
-            way_out = self._way_out(error)
-        raise StorageError(
-            f"{self.name} storage: the {self._shown(key)} cannot be {what}: {said}. {way_out}"
-        )
-
-    def _way_out(self, error: Exception) -> str:
-        text = str(error).lower()
-        if isinstance(error, FileNotFoundError) or "bucket does not exist" in text:
-            return (
-                f"Make the {self._bucket_noun}, or mend its name; storages do not make "
-                f"{self._bucket_noun}s."
-            )
-        if isinstance(error, PermissionError) or any(
-            word in text for word in ("credential", "denied", "forbidden", "authenticat", "token")
-        ):
-            return (
-                f"Look at the {self._bucket_noun}'s name, and at who asks and what they may do there: "
-                f"{self._account}."
-            )
-        return (
-            f"Look at the address, the region and the network; who asks is said by {self._account}."
         )
 
 
