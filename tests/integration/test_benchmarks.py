@@ -48,3 +48,10 @@ def test_events_that_were_acknowledged_are_there_after_a_kill():
     done = bench("--quick", "ingest")
     assert done.returncode == 0, done.stderr
     assert "after kill -9 the counts of 100 runs match" in done.stdout
+
+
+def test_what_an_agent_adds_to_its_platforms_call_is_measured():
+    done = bench("--quick", "agent-overhead", "agent-watch")
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert "an agent's overhead for a deployment, 50 in flight" in done.stdout
+    assert "watching 500 live deployments" in done.stdout
