@@ -224,6 +224,9 @@ def test_arguments_that_no_run_task_takes_are_named(launcher):
         launcher.deploy(run_with({"type": "ECSRun", "run_task_kwargs": {"colour": "red"}}))
     with pytest.raises(DeploymentError, match="startedBy") as reserved:
         launcher.deploy(run_with({"type": "ECSRun", "run_task_kwargs": {"startedBy": "me"}}))
+    for wrong in ("none", {"containerOverrides": "none"}):
+        with pytest.raises(DeploymentError, match="containerOverrides a list"):
+            launcher.deploy(run_with({"type": "ECSRun", "run_task_kwargs": {"overrides": wrong}}))
     with pytest.raises(DeploymentError, match="containers") as definition:
         launcher.deploy(run_with({"type": "ECSRun", "task_definition": {"containers": []}}))
 

@@ -68,6 +68,9 @@ class EcsApi:
             raise MissingExtraError("The ECS agent", "aws", "boto3") from error
         self._errors = exceptions
         self._closing = threading.Event()
+        #: boto3's session must not make two clients at once.
+        self._making = threading.Lock()
+        self._logs: dict[str, Any] = {}
         settings: dict[str, Any] = {
             "max_pool_connections": _CONNECTIONS,
             "connect_timeout": 10,
@@ -134,7 +137,8 @@ class EcsApi:
         Raises:
             DeploymentError: If there is no default VPC, or AWS does not tell.
         """
-        ec2 = self._session.client("ec2", config=self._config)
+        with self._making:
+            ec2 = self._session.client("ec2", config=self._config)
         default = [{"Name": "is-default", "Values": ["true"]}]
         vpcs = self._patiently("DescribeVpcs", lambda: ec2.describe_vpcs(Filters=default))["Vpcs"]
         subnets: list[str] = []
@@ -299,7 +303,7 @@ class EcsApi:
         Raises:
             DeploymentError: If AWS does not tell.
         """
-        logs = self._session.client("logs", region_name=region or self.region, config=self._config)
+        logs = self._logs_of(region or self.region)
         try:
             answer = self._once(
                 "GetLogEvents",
@@ -314,16 +318,24 @@ class EcsApi:
             if "ResourceNotFoundException" in str(error):
                 return ""
             raise
-        finally:
-            logs.close()
         return "".join(f"{event.get('message', '')}\n" for event in answer["events"])
 
     def close(self) -> None:
         """Give up what is tried again, and let go of connections."""
         self._closing.set()
-        self._ecs.close()
+        for client in (self._ecs, *self._logs.values()):
+            client.close()
 
     # -- within -------------------------------------------------------------------------------------
+
+    def _logs_of(self, region: str) -> Any:
+        """Return the client of a region's CloudWatch Logs."""
+        with self._making:
+            found = self._logs.get(region)
+            if found is None:
+                found = self._session.client("logs", region_name=region, config=self._config)
+                self._logs[region] = found
+            return found
 
     def _once(self, action: str, call: Callable[[], T]) -> T:
         """Make a call, and turn its error into ours."""

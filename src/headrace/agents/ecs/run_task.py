@@ -113,7 +113,17 @@ def arguments_of(
     if not made.get("capacityProviderStrategy"):
         made.setdefault("launchType", defaults.launch_type)
     made.setdefault("cluster", defaults.own_cluster)
-    overrides = dict(made.get("overrides") or {})
+    overrides = made.get("overrides") or {}
+    if not isinstance(overrides, dict) or not isinstance(
+        overrides.get("containerOverrides", []), list
+    ):
+        raise DeploymentError(
+            # What stands there may be variables: it is not repeated.
+            "the overrides of its run_task_kwargs have to be a dict, and their containerOverrides "
+            "a list",
+            is_final=True,
+        )
+    overrides = dict(overrides)
     for name, amount_of in (("cpu", cpu_units), ("memory", mebibytes)):
         amount = overrides.get(name)
         if asked.get(name) and (registered is not None or amount is not None):
