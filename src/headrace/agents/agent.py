@@ -124,8 +124,9 @@ class Agent:
         with self._changed:
             self._is_full = True
         self._deploys.shutdown(wait=True)
-        self._ends.close(_LAST_WORDS)
+        self._ends.wait(_LAST_WORDS)
         self._timetable.close()
+        self._ends.close()
         self._waitings.close()
         self._unwanted.close()
         self._closed.set()

@@ -61,10 +61,13 @@ class Ends:
         """Tell why an attempt was not deployed."""
         self._put(_End(key, reason, is_final, None))
 
-    def close(self, seconds: float) -> None:
-        """Let all be told for some time; what is left comes up again when the agent is started again."""
+    def wait(self, seconds: float) -> None:
+        """Let all be told, for some time."""
         with self._changed:
             self._changed.wait_for(lambda: not self._left, seconds)
+
+    def close(self) -> None:
+        """Tell no more; what is left comes up again when the agent is started again."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _put(self, end: _End) -> None:

@@ -494,3 +494,36 @@ def test_no_more_are_taken_than_can_be_deployed_at_once(working):
     assert len(server.answers) == 1  # others may have room for it
     gate.set()
     _until(lambda: sorted(platform.names) == ["one", "three", "two"])
+
+
+def test_an_agent_that_stops_takes_its_question_back(working):
+    server, platform = Server(), Platform()
+    held = threading.Event()
+    claim = server.claim
+
+    def hold(asked):
+        if asked.most and server.claims:
+            server.claims.append(asked)
+            held.wait(10)
+            return Claimed()
+        if not asked.most:
+            held.set()
+        return claim(asked)
+
+    server.claim = hold
+    agent = working(server, platform)
+    _until(lambda: len(server.claims) == 2)
+    agent.stop()
+    _until(lambda: len(server.claims) == 3)
+    _, question, last = server.claims
+    assert (last.most, last.session, last.number) == (0, question.session, question.number)
+
+
+def test_what_comes_when_nothing_is_deployed_any_more_is_left_to_others(working):
+    server, platform = Server(), Platform()
+    agent = working(server, platform)
+    _until(lambda: server.claims)
+    agent.stop()
+    _until(agent._closed.is_set)
+    agent._take(Claimed(runs=[_run("late")]))
+    assert platform.deployed == []

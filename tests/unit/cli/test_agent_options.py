@@ -1,0 +1,63 @@
+"""The options that the agents of all kinds have."""
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from headrace.cli.agent_options import agent_options
+
+
+def _given(*arguments, image=True):
+    got = {}
+
+    @click.command()
+    @agent_options("docker", image=image)
+    def command(**options):
+        got.update(options)
+
+    result = CliRunner().invoke(command, arguments)
+    return result, got
+
+
+def test_what_they_are_without_being_given():
+    result, got = _given()
+    assert result.exit_code == 0, result.output
+    assert got == {
+        "name": "docker",
+        "labels": (),
+        "env": {},
+        "limit": None,
+        "hostname_label": True,
+        "api_url": None,
+        "image": None,
+    }
+    assert "image" not in _given(image=False)[1]
+
+
+def test_what_is_given():
+    _, got = _given(
+        *("-n", "etl", "-l", "a", "--label", "b", "-e", "A=1=2", "--env", "B=", "--limit", "3"),
+        *("--no-hostname-label", "--api-url", "http://server", "--image", "etl:1"),
+    )
+    assert got == {
+        "name": "etl",
+        "labels": ("a", "b"),
+        "env": {"A": "1=2", "B": ""},
+        "limit": 3,
+        "hostname_label": False,
+        "api_url": "http://server",
+        "image": "etl:1",
+    }
+
+
+@pytest.mark.parametrize("variable", ["s3cr3t", "=s3cr3t"])
+def test_a_variable_without_a_name_is_refused_and_not_repeated(variable):
+    result, _ = _given("--env", variable)
+    assert result.exit_code == 2
+    assert "NAME=VALUE" in result.output
+    assert "s3cr3t" not in result.output
+
+
+def test_a_limit_of_none_is_refused():
+    result, _ = _given("--limit", "0")
+    assert result.exit_code == 2
