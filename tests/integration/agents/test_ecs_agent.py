@@ -65,6 +65,11 @@ FLOWS = """
     with Flow("nonsense", run_config=ECSRun(memory="plenty")) as nonsense:
         numbers(1)
 
+    command = {{"name": "flow", "command": ["sh", "-c", "echo early words; exit 3"]}}
+    wordy = ECSRun(run_task_kwargs={{"overrides": {{"containerOverrides": [command]}}}})
+    with Flow("wordy", run_config=wordy, max_recoveries=0) as never_begins:
+        numbers(1)
+
     with Flow("elsewhere", run_config=ECSRun(task_definition_path="s3://flows/task.yaml")) as other:
         numbers(1)
 """
@@ -79,6 +84,14 @@ def definition(folder, **flow):
             {
                 "name": "flow",
                 "mountPoints": [{"sourceVolume": "files", "containerPath": str(folder)}],
+                "logConfiguration": {
+                    "logDriver": "awslogs",
+                    "options": {
+                        "awslogs-group": "ecs-agent",
+                        "awslogs-create-group": "true",
+                        "awslogs-stream-prefix": "run",
+                    },
+                },
                 **flow,
             }
         ],
@@ -272,6 +285,15 @@ def test_what_can_never_be_deployed_fails_at_once(place, ministack):
         assert words in str(shown)
         assert shown["attempt"] == 1
     assert place.agent.is_running
+
+
+def test_what_a_program_says_that_never_begins_is_in_the_logs(place):
+    run = place.start("wordy")
+
+    shown = place.wait(run, "Failed")
+
+    assert "exit code 3" in str(shown)
+    place.wait_for_log(run, "early words")
 
 
 def test_a_definition_in_a_bucket_is_read_by_the_agent(place, ministack):
