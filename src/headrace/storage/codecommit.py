@@ -1,9 +1,10 @@
-"""`CodeCommit`: flows in files in AWS CodeCommit; the module here that knows boto3."""
+"""`CodeCommit`: flows in files in AWS CodeCommit, asked by botocore, which boto3 is made of."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, ClassVar, Final
 
 from headrace.config.secrets import Secret
@@ -105,11 +106,11 @@ class _CodeCommitHost(Host):
 
     def __init__(self, repo: str, options: dict[str, Any]) -> None:
         try:
-            import boto3
+            import botocore.session
             from botocore.config import Config
             from botocore.exceptions import BotoCoreError
         except ImportError as error:
-            raise MissingExtraError("CodeCommit storage", "aws", "boto3") from error
+            raise MissingExtraError("CodeCommit storage", "aws", "botocore") from error
         # What is asked again, and how long is waited for it, is the same for all hosts: `Asking`.
         config = Config(
             connect_timeout=TIMEOUT, read_timeout=TIMEOUT, retries={"total_max_attempts": 1}
@@ -118,10 +119,14 @@ class _CodeCommitHost(Host):
             config = config.merge(Config(**given))
         credentials = _credentials()
         arguments = {name: token.value for name, token in credentials.items()}
-        # A session of its own: the common one keeps the credentials that it found first.
-        session = boto3.session.Session()
+        # A session of its own, as one keeps the credentials that it found first; but all read the
+        # descriptions of AWS's services, which takes the time of ten requests, once.
+        session = botocore.session.Session()
+        session.register_component("data_loader", _loader())
         try:
-            self._client = session.client("codecommit", config=config, **options, **arguments)
+            self._client = session.create_client(
+                "codecommit", config=config, **options, **arguments
+            )
             found = None if credentials else session.get_credentials()
         except (BotoCoreError, TypeError, ValueError) as error:
             raise StorageError(
@@ -192,6 +197,13 @@ class _CodeCommitHost(Host):
         except Refusal:
             return False
         return True
+
+
+@cache
+def _loader() -> Any:
+    from botocore.loaders import create_loader
+
+    return create_loader()
 
 
 def _credentials() -> dict[str, Token]:

@@ -131,7 +131,7 @@ def test_codecommit_has_to_know_the_region(options, monkeypatch, tmp_path):
         (MADE[0], "github", "github"),
         (MADE[1], "gitlab", "gitlab"),
         (MADE[2], "atlassian", "bitbucket"),
-        (MADE[4], "boto3", "aws"),
+        (MADE[4], "botocore", "aws"),
     ],
 )
 def test_a_library_that_is_not_installed(make, module, extra, monkeypatch):
