@@ -7,7 +7,7 @@ import re
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
-from headrace.core.errors import FlowError, LoadError, StorageError
+from headrace.core.errors import FlowError, StorageError
 
 if TYPE_CHECKING:
     from headrace.flow import Flow
@@ -81,10 +81,7 @@ def flow_in(data: bytes, flow_name: str, place: str, *, is_script: bool) -> Flow
     if is_script:
         from headrace.loading import choose, flows_in_code
 
-        try:
-            return choose(flows_in_code(data), flow_name, place)
-        except LoadError as error:
-            raise type(error)(str(error).replace("the code given", place)) from error
+        return choose(flows_in_code(data, place), flow_name, place)
     from headrace.flow_files import flow_from_bytes_pickle
 
     try:

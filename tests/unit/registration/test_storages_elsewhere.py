@@ -31,6 +31,14 @@ def test_a_flow_is_tried_without_writing_to_its_bucket(tmp_path):
     )
     (finding,) = check_loading(flow)
     assert "no flow 'nightly'" in finding.message
+    (tmp_path / "near.py").touch()
+    (tmp_path / "f.py").write_text("import near\n")
+    (finding,) = check_loading(flow)
+    assert "No module named 'near'" in finding.message
+    assert "use Git or Docker storage" in finding.remedy
+    (tmp_path / "f.py").unlink()
+    (finding,) = check_loading(flow)
+    assert "f.py cannot be read" in finding.message
 
 
 def test_what_was_tried_in_its_image_is_not_tried_again():

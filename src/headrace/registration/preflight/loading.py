@@ -22,8 +22,8 @@ _PROGRAM = "from headrace.registration.preflight.fresh_process import main; main
 
 def check_loading(flow: Flow) -> list[Finding]:
     """Return why a flow cannot be loaded back, or that another one is."""
-    if getattr(flow.storage, "is_tried", False) and flow.name in flow.storage:
-        return []  # it was loaded where it will run, which says more
+    if _is_tried_elsewhere(flow):
+        return []
     try:
         with tempfile.TemporaryDirectory(prefix="headrace-preflight-") as folder:
             asked = {"storage": _described(flow, folder), "flow": flow.name}
@@ -54,6 +54,15 @@ def check_loading(flow: Flow) -> list[Finding]:
     ]
 
 
+def _is_tried_elsewhere(flow: Flow) -> bool:
+    """Tell whether a flow was loaded where it will run, or will be, which says more."""
+    storage = flow.storage
+    # What a script needs may be there alone; that a pickle can be made is seen here as well.
+    return getattr(storage, "is_tried", False) and (
+        flow.name in storage or storage.stored_as_script
+    )
+
+
 def _described(flow: Flow, folder: str) -> dict[str, Any]:
     """Describe a flow's storage with the flow in it, and leave the storage itself alone.
 
@@ -66,7 +75,7 @@ def _described(flow: Flow, folder: str) -> dict[str, Any]:
         if storage.is_elsewhere:
             script = storage.script_here
             storage = (
-                Local(path=script, stored_as_script=True)
+                Local(path=_copied(script, folder), stored_as_script=True)
                 if storage.stored_as_script and script is not None
                 else Local(directory=folder)
             )
@@ -76,6 +85,16 @@ def _described(flow: Flow, folder: str) -> dict[str, Any]:
         storage.build()
     described: dict[str, Any] = storage.serialize_for(flow.name)
     return described
+
+
+def _copied(script: str, folder: str) -> str:
+    """Copy a Python file to a folder, where nothing stands beside it; return its path there."""
+    from headrace.storage.contents import script_at
+
+    path = os.path.join(folder, os.path.basename(script))
+    with open(path, "wb") as file:
+        file.write(script_at(script))
+    return path
 
 
 def _ask(asked: str) -> dict[str, Any]:
@@ -111,6 +130,11 @@ def _remedy(flow: Flow, answer: dict[str, Any]) -> str:
         return (
             f"Install {module!r} where the flow runs, or tell the agent where it is (--import-path); if "
             "it is in the flow's repository, use Git storage, which checks all of it out."
+        )
+    if getattr(flow.storage, "is_elsewhere", False):
+        return (
+            f"Install {module!r} where the flow runs, or tell the agent where it is (--import-path); if "
+            "it stands beside the flow's file, use Git or Docker storage, which take it along."
         )
     if getattr(flow.storage, "stored_as_script", False) or type(flow.storage).__name__ == "Git":
         return (
