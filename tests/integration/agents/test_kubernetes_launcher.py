@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +178,20 @@ def test_a_quota_of_pods(api, agent: Agent) -> None:
     time.sleep(2 * BOUNDS.grace)
     assert not any(isinstance(each, Ended) for each in agent.news)
     api.delete("resourcequotas", "small")
+    running(api, deployment)
+
+
+def test_a_quota_of_jobs(api, agent: Agent) -> None:
+    api.apply(
+        "{apiVersion: v1, kind: ResourceQuota, metadata: {name: few},"
+        " spec: {hard: {count/jobs.batch: '0'}}}"
+    )
+    with ThreadPoolExecutor(1) as pool:
+        deploying = pool.submit(agent.deploy)
+        api.wait(lambda: agent.news)
+        assert "exceeded quota: few" in agent.news[0].why
+        api.delete("resourcequotas", "few")
+        deployment = deploying.result(PATIENCE)
     running(api, deployment)
 
 

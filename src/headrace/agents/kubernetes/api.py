@@ -10,7 +10,7 @@ import os
 import random
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ _LONGEST_PAUSE = 10.0
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})
 #: What the same request would be answered with again.
 _FINAL = frozenset({400, 403, 404, 405, 413, 415, 422})
+_NO_ROOM = "exceeded quota"
 
 
 class ApiRefusal(DeploymentError):
@@ -52,8 +53,7 @@ class ApiRefusal(DeploymentError):
     """
 
     def __init__(self, message: str, status: int = 0, reason: str = "") -> None:
-        # A quota has room again when something else ends.
-        super().__init__(message, is_final=status in _FINAL and "exceeded quota" not in message)
+        super().__init__(message, is_final=status in _FINAL and _NO_ROOM not in message)
         self.status = status
         self.reason = reason
 
@@ -144,6 +144,7 @@ class KubernetesApi:
         patience: float = 0.0,
         seconds: float = 30.0,
         content_type: str = "application/json",
+        on_wait: Callable[[ApiRefusal], None] | None = None,
     ) -> bytes:
         """Ask for something, and return the answer.
 
@@ -155,6 +156,7 @@ class KubernetesApi:
             patience: For how many seconds to try again while the cluster is busy, or away.
             seconds: How long one answer may take.
             content_type: What the body is.
+            on_wait: Called before each further try with what the one before was answered.
 
         Raises:
             ApiRefusal: If it says no, or has not answered in time.
@@ -172,6 +174,8 @@ class KubernetesApi:
                 if time.monotonic() + wait > until:
                     raise passing.refusal from None
                 self._log.debug("Asked again in %.1f s: %s", wait, passing.refusal)
+                if on_wait is not None:
+                    on_wait(passing.refusal)
             time.sleep(wait)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
@@ -328,7 +332,8 @@ def _refusal(answer: urllib3.BaseHTTPResponse) -> Exception:
         answer.status,
         said.reason or "",
     )
-    if answer.status not in _PASSING:
+    # A quota has room again when something else ends.
+    if answer.status not in _PASSING and _NO_ROOM not in str(refusal):
         return refusal
     try:
         after = float(answer.headers.get("Retry-After") or 0.0)

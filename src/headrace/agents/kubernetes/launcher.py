@@ -6,6 +6,7 @@ import heapq
 import threading
 import time
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -140,6 +141,7 @@ class KubernetesLauncher(Launcher):
                 query={"fieldValidation": "Strict", "fieldManager": "headrace-agent"},
                 body=job,
                 patience=_PATIENCE,
+                on_wait=partial(self._waits, record),
             )
             self._made(msgspec.json.decode(answer, type=Job))
         except ApiRefusal as refusal:
@@ -153,6 +155,13 @@ class KubernetesLauncher(Launcher):
             self._forget(there, record)
             raise
         return there.deployment
+
+    def _waits(self, record: Record, refusal: ApiRefusal) -> None:
+        """Tell why a job is not made yet: a cluster that is busy or away, a quota that is used up."""
+        with self._changed:
+            if record.told != str(refusal):
+                record.told = str(refusal)
+                self._tell(Waits(deployment=record.deployment, why=str(refusal)))
 
     def _made(self, job: Job) -> None:
         with self._changed:

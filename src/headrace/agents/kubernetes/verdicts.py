@@ -20,7 +20,8 @@ from headrace.agents.kubernetes.objects import (
 _LONGEST = 1000
 #: Words of an error that the same image, secret or account will give again.
 _HOPELESS = re.compile(
-    r"not found|not present|unknown|does not exist|no such|invalid reference|couldn't parse"
+    r"not found|not present|(?:manifest|name|repository) unknown|unknown authority|does not exist"
+    r"|no such|invalid reference|couldn't parse"
     r"|unauthorized|authentication required|denied|forbidden|no match for platform"
     r"|couldn't find key|runAsNonRoot|run as root|violates|invalid value|executable file"
     r"|permission",

@@ -213,6 +213,12 @@ def test_a_suspended_job() -> None:
             True,
             True,
         ),
+        (
+            ended(128, "StartError", "runc create failed: cgroup is busy: unknown"),
+            ["could not be started", "cgroup is busy"],
+            True,
+            False,
+        ),
         (ended(137, "ContainerStatusUnknown", "could not be located"), ["node"], True, False),
         (
             {
