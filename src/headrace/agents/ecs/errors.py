@@ -47,8 +47,7 @@ _NO_ROOM = re.compile(
     re.IGNORECASE,
 )
 
-#: How ECS says that a task cannot be started however often it is tried. Each was seen in "Stopped
-#: tasks error messages" of the Amazon ECS Developer Guide, or is what registries and engines say.
+#: How ECS, registries and engines say that a task cannot be started however often it is tried.
 _NEVER_STARTS = re.compile(
     r"""
     not\ found:\ (?:manifest|name)\ unknown | manifest\ (?:for\ \S+\ )?(?:not\ found|unknown)
