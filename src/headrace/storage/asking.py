@@ -107,7 +107,7 @@ class Asking:
                 self._refused(refusal)
             raise RepositoryError(
                 f"There is no {self._at()}, or it is not to be seen "
-                f"{self._with_tokens()}. Mend repo, or "
+                f"{self._with_tokens()}. Mend repo or the host's address, or "
                 f"{'give a token that may read it' if self.host.sources else self.remedy}."
             ) from None
 

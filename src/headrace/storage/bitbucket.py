@@ -200,14 +200,14 @@ class _CloudHost(_BitbucketHost):
             ref = (self._json("").get("mainbranch") or {}).get("name")
             if ref is None:
                 return None
-        # A name with a slash is none that `commit/` takes; a branch comes before a tag.
+        # A slash in a name stands as it is, as in the links that Bitbucket itself gives.
         for kind in ("refs/branches", "refs/tags"):
             try:
-                return _hash(self._json(f"{kind}/{quote(ref, safe='')}").get("target"), "hash")
+                return _hash(self._json(f"{kind}/{quote(ref)}").get("target"), "hash")
             except Refusal as refusal:
                 if not refusal.is_missing:
                     raise
-        return _hash(self._json(f"commit/{quote(ref, safe='')}"), "hash")
+        return _hash(self._json(f"commit/{quote(ref)}"), "hash")
 
     def names(self) -> list[str]:
         """List branches and tags; see `Host`."""

@@ -46,7 +46,8 @@ class BitbucketCloudApi(CodeHost):
                 return Answer(data={"type": "repository", "mainbranch": main, "scm": "git"})
             case ["refs", "branches" | "tags" as kind]:
                 return _cloud_names(history, kind, asked, f"{self.url}{asked.path}")
-            case ["refs", "branches" | "tags" as kind, name]:
+            case ["refs", "branches" | "tags" as kind, *names]:
+                name = "/".join(names)
                 sha = history.exactly(f"refs/{_PLACES[kind]}/{name}")
                 if sha is None:
                     return _cloud(404, f'{kind} "{name}" does not exist.')

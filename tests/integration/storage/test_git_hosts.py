@@ -486,6 +486,14 @@ def test_no_token_leaves_for_another_host(place, repository, kept, tmp_path, sta
             assert not any(TOKEN in value or "Basic" in value for value in asked.headers.values())
 
 
+def test_a_project_by_its_number(tmp_path):
+    with code_host("gitlab", tmp_path) as place:
+        place.api.repository(place.kind.repo).push(files(4))
+        storage = place.storage("1")
+        storage.add_flow(Flow("nightly"))
+        assert result_of(storage.pinned()) == 4
+
+
 def test_a_token_of_a_repository_in_the_cloud(tmp_path):
     with code_host("bitbucket-cloud", tmp_path) as place:
         assert isinstance(place.api, BitbucketCloudApi)
