@@ -246,6 +246,11 @@ def test_what_compose_starts_runs_a_flow(place, image):
             assert time.monotonic() < end, (found.state, found.message, agent.logs().decode())
             time.sleep(0.2)
         assert found.state == "Success", (found.message, agent.logs().decode())
+    # A server that does not answer is not well, whatever its process does.
+    server.kill("STOP")
+    assert server.exec_run(["headrace-health"]).exit_code != 0
+    server.kill("CONT")
+    assert server.exec_run(["headrace-health"]).exit_code == 0
     # SIGTERM reaches the programs themselves: neither needs to be killed.
     for container in (agent, server):
         container.stop(timeout=20)
