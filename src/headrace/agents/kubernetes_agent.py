@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from headrace.agents.kubernetes.api import SERVICE_ACCOUNT, KubernetesApi
+from headrace.agents.kubernetes.api import KubernetesApi
+from headrace.agents.kubernetes.cluster import SERVICE_ACCOUNT
 from headrace.agents.kubernetes.jobs import JobDefaults, with_volumes
 from headrace.agents.kubernetes.launcher import KubernetesLauncher
 from headrace.agents.kubernetes.records import Bounds

@@ -1,32 +1,22 @@
-"""The cluster's API. The one module that knows the official client, which finds and proves who we are.
-
-Only its configuration, credentials and connections are used: answers are read as they come. Turning
-them into its models would cost an agent of 500 jobs its processor.
-"""
+"""The cluster's API: what is asked, how often it is tried, and what a refusal says."""
 
 from __future__ import annotations
 
-import os
 import random
-import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
 import urllib3
 
+from headrace.agents.kubernetes.cluster import SERVICE_ACCOUNT, Cluster
 from headrace.agents.kubernetes.objects import Status
 from headrace.config.logging import get_logger
-from headrace.core.errors import ConfigError, DeploymentError, MissingExtraError
+from headrace.core.errors import ConfigError, DeploymentError
 
-#: Where a pod finds its service account.
-SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
-#: As many connections are kept as there are deployments under way, and what is watched.
-_CONNECTIONS = 56
 #: Within how many seconds a connection has to be there.
 _CONNECT = 10.0
 #: How many seconds pass until a request is tried again, at first and at most.
@@ -85,28 +75,9 @@ class KubernetesApi:
         kubeconfig: str | None = None,
         service_account: str = SERVICE_ACCOUNT,
     ) -> None:
-        try:
-            from kubernetes import client
-        except ImportError as error:
-            raise MissingExtraError("The Kubernetes agent", "kubernetes", "kubernetes") from error
-        self._configuration: Any = client.Configuration()
-        inside = (
-            context is None
-            and kubeconfig is None
-            and bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
-            and Path(service_account, "token").is_file()
-        )
-        if inside:
-            found = self._from_service_account(service_account)
-        else:
-            found = self._from_kubeconfig(kubeconfig, context)
-        self.namespace = namespace or found or "default"
-        self._configuration.connection_pool_maxsize = _CONNECTIONS
-        self._configuration.socket_options = _keep_alive()
-        self._configuration.retries = False
-        self._client: Any = client.ApiClient(self._configuration)
-        self._pool: urllib3.PoolManager = self._client.rest_client.pool_manager
-        self._host = str(self._configuration.host).rstrip("/")
+        self._cluster = Cluster(context, kubeconfig, service_account)
+        self._host = self._cluster.host
+        self.namespace = namespace or self._cluster.namespace or "default"
         self.where = f"{self._host}, namespace {self.namespace}"
         self._log = get_logger("agent")
 
@@ -204,12 +175,7 @@ class KubernetesApi:
 
     def close(self) -> None:
         """Let go of the connections."""
-        pools = self._pool.pools
-        for pool in [pools.get(key) for key in pools.keys()]:  # noqa: SIM118 - it is no mapping
-            if pool is not None:
-                pool.close()
-        self._pool.clear()
-        self._client.close()
+        self._cluster.close()
 
     # -- asking ---------------------------------------------------------------------------------
 
@@ -223,13 +189,17 @@ class KubernetesApi:
         headers: Mapping[str, str],
         seconds: float,
     ) -> Iterator[urllib3.BaseHTTPResponse]:
+        try:
+            headers = {**headers, **self._cluster.credentials(), "Accept": "application/json, */*"}
+        except ConfigError as error:
+            raise _Passing(ApiRefusal(str(error), 401, "Unauthorized"), 0.0) from error
         url = f"{self._host}{path}{'?' + urlencode(query) if query else ''}"
         try:
-            answer = self._pool.urlopen(
+            answer = self._cluster.pool.urlopen(
                 method,
                 url,
                 body=data,
-                headers={**headers, **self._credentials(), "Accept": "application/json, */*"},
+                headers=headers,
                 preload_content=False,
                 retries=False,
                 redirect=False,
@@ -247,67 +217,6 @@ class KubernetesApi:
         except (urllib3.exceptions.HTTPError, OSError) as error:
             message = f"the cluster at {self._host} does not answer: {_words(error)}"
             raise _Passing(ApiRefusal(message), 0.0) from error
-
-    def _credentials(self) -> dict[str, str]:
-        """Return who we are; short-lived tokens are renewed by the client's own configuration."""
-        try:
-            found = self._configuration.auth_settings().get("BearerToken")
-        except Exception as error:  # plug-ins of any kind are asked for a new token
-            message = f"there are no credentials for {self._host}: {error}"
-            raise _Passing(ApiRefusal(message, 401, "Unauthorized"), 0.0) from error
-        headers = {"User-Agent": "headrace-agent"}
-        if found and found.get("value"):
-            headers["Authorization"] = str(found["value"])
-        return headers
-
-    # -- finding the cluster --------------------------------------------------------------------
-
-    def _from_service_account(self, folder: str) -> str | None:
-        from kubernetes.config import ConfigException, incluster_config
-
-        # Its functions have no types.
-        library: Any = incluster_config
-        try:
-            library.InClusterConfigLoader(
-                token_filename=os.path.join(folder, "token"),
-                cert_filename=os.path.join(folder, "ca.crt"),
-            ).load_and_set(self._configuration)
-        except (ConfigException, OSError) as error:
-            raise ConfigError(f"The service account in {folder} cannot be used: {error}") from error
-        try:
-            return Path(folder, "namespace").read_text(encoding="utf-8").strip()
-        except OSError:
-            return None
-
-    def _from_kubeconfig(self, file: str | None, context: str | None) -> str | None:
-        from kubernetes import config
-
-        library: Any = config
-        file = file or os.environ.get("KUBECONFIG") or os.path.expanduser("~/.kube/config")
-        if not any(os.path.isfile(each) for each in file.split(os.pathsep)):
-            raise ConfigError(
-                f"There is no cluster to deploy to: this is no pod with a service account, and there "
-                f"is no kubeconfig {file}. Name one by KUBECONFIG."
-            )
-        try:
-            contexts, active = library.list_kube_config_contexts(file)
-            names = [each["name"] for each in contexts]
-            if context is not None and context not in names:
-                there = ", ".join(names) or "none"
-                raise ConfigError(f"There is no context {context!r} in {file}; there are: {there}.")
-            library.load_kube_config(
-                file,
-                context=context,
-                client_configuration=self._configuration,
-                persist_config=False,
-            )
-        except ConfigError:
-            raise
-        except Exception as error:  # of YAML, base64, TLS: whatever the client reads it with
-            raise ConfigError(f"The kubeconfig {file} cannot be used: {error}") from error
-        chosen = next((each for each in contexts if each["name"] == context), active)
-        namespace = (chosen.get("context") or {}).get("namespace")
-        return None if namespace is None else str(namespace)
 
 
 class _Passing(Exception):
@@ -344,15 +253,3 @@ def _refusal(answer: urllib3.BaseHTTPResponse) -> Exception:
 
 def _words(error: BaseException) -> str:
     return str(error.args[-1] if error.args else error) or type(error).__name__
-
-
-def _keep_alive() -> list[tuple[int, int, int]]:
-    """Have the system notice within a minute that a connection is gone with no word."""
-    options = [
-        (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
-        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    ]
-    for name, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
-        if hasattr(socket, name):
-            options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
-    return options
