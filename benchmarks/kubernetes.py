@@ -103,7 +103,8 @@ def _job(run: ClaimedRun) -> dict[str, Any]:
 
 
 def _post(api: KubernetesApi, job: dict[str, Any]) -> None:
-    api.call("POST", api.path("jobs"), body=job)
+    # The cluster has the same to check as when the launcher asks.
+    api.call("POST", api.path("jobs"), query={"fieldValidation": "Strict"}, body=job)
 
 
 def _in_a_place(call: Callable[[T], object], given: Sequence[T]) -> tuple[float, float]:
