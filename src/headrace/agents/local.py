@@ -58,6 +58,8 @@ class LocalLauncher(Launcher):
     """
 
     kind = "local"
+    #: The fork server starts one after the other; what it could not start soon is left to others.
+    at_once = 8
 
     def __init__(
         self,
