@@ -1,9 +1,11 @@
 """The API server: takes requests, and answers them as Kubernetes 1.32 does."""
 
 import asyncio
+import contextlib
 import json
+import traceback
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -28,7 +30,7 @@ from tests.integration.components.kubernetes.watching import Cut, Watches
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 #: Yields the log of a pod, or refuses.
-ReadLog = Callable[[Call, Object], Awaitable[AsyncIterator[bytes]]]
+ReadLog = Callable[[Call, Object], Awaitable[AsyncGenerator[bytes, None]]]
 
 _JSON = "application/json"
 
@@ -37,13 +39,15 @@ class Api:
     """An ASGI application."""
 
     def __init__(
-        self, store: Store, access: Access, faults: Faults, published: Published, read_log: ReadLog
-    ) -> None:
+        self, store: Store, access: Access, faults: Faults, published: Published, read_log: ReadLog,
+        crashes: list[str],
+    ) -> None:  # fmt: skip
         self._store = store
         self._access = access
         self._faults = faults
         self._published = published
         self._read_log = read_log
+        self._crashes = crashes
         self.watches = Watches(store)
         self.verbs = Verbs(store, access)
         self._lists = Lists(store)
@@ -62,6 +66,10 @@ class Api:
             self._published.check_status(refused.status)
             await _send_json(call, send, refused.code, refused.status, refused.headers)
         except Cut:
+            scope["transport"].abort()
+        except Exception:
+            # A failure of the fake: told at the end of the test.
+            self._crashes.append(f"{call.method} {call.path}\n{traceback.format_exc()}")
             scope["transport"].abort()
 
     async def _answer(self, call: Call, receive: Receive, send: Send) -> None:
@@ -152,7 +160,7 @@ async def _send(
 
 
 async def _send_stream(
-    call: Call, send: Send, receive: Receive, kind: str, pieces: AsyncIterator[bytes]
+    call: Call, send: Send, receive: Receive, kind: str, pieces: AsyncGenerator[bytes, None]
 ) -> None:
     """Send pieces as they come, until there are no more or nobody listens."""
 
@@ -160,8 +168,9 @@ async def _send_stream(
         await send(_start(200, kind, _warned(call)))
         # Its header is there before its first piece is.
         await send({"type": "http.response.body", "body": b"", "more_body": True})
-        async for piece in pieces:
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        async with contextlib.aclosing(pieces):
+            async for piece in pieces:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
     async def left() -> None:

@@ -1,6 +1,6 @@
 """The cluster: API server, controllers and kubelets, wired together."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from tests.integration.components.kubernetes import spaces
@@ -38,7 +38,9 @@ class Cluster:
         self.published = Published()
         self.images = Images()
         self.pace = Pace()
-        self.api = Api(self.store, self.access, self.faults, self.published, self._read_log)
+        self.api = Api(
+            self.store, self.access, self.faults, self.published, self._read_log, self.crashes
+        )
         self.scheduler = Scheduler(self.store, self.crashes)
         self.jobs = JobController(self.store, self.api.verbs, self.crashes)
         self.garbage = GarbageCollector(self.store, self.crashes)
@@ -80,14 +82,14 @@ class Cluster:
         for kubelet in self.kubelets.values():
             kubelet.see(change)
 
-    async def _read_log(self, call: Call, pod: Object) -> AsyncIterator[bytes]:
+    async def _read_log(self, call: Call, pod: Object) -> AsyncGenerator[bytes, None]:
         node = pod["spec"].get("nodeName")
         if not node:
             return _nothing()
         return await self.kubelets[node].log(call, pod)
 
 
-async def _nothing() -> AsyncIterator[bytes]:
+async def _nothing() -> AsyncGenerator[bytes, None]:
     nothing: tuple[bytes, ...] = ()
     for piece in nothing:
         yield piece

@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from tests.integration.components.kubernetes.answers import Object, Refused
@@ -76,7 +76,7 @@ class Kubelet:
             elif "deletionTimestamp" in pod["metadata"]:
                 worker.delete(pod["metadata"].get("deletionGracePeriodSeconds", 0))
 
-    async def log(self, call: Call, pod: Object) -> AsyncIterator[bytes]:
+    async def log(self, call: Call, pod: Object) -> AsyncGenerator[bytes, None]:
         """Return what a container has written, or refuse to."""
         container = container_of(call, pod)
         previous = call.flag("previous")

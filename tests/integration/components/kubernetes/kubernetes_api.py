@@ -30,6 +30,7 @@ from tests.integration.components.kubernetes.resources import (
     kind_of,
 )
 from tests.integration.components.kubernetes.serving import LoopThread
+from tests.integration.components.kubernetes.shapes import check
 from tests.integration.components.kubernetes.watching import BOOKMARKS
 
 if TYPE_CHECKING:
@@ -178,6 +179,8 @@ class KubernetesApi(Mishaps):
         assert resource is not None, f"{new['apiVersion']} {new['kind']} is not served"
         if resource.namespaced:
             new = new | {"metadata": {"namespace": namespace, **new["metadata"]}}
+        new, wrong = check(resource.definition, new)
+        assert not wrong.unknown and not wrong.mistyped, wrong
         return self._thread.call(lambda: self._cluster.api.verbs.make(resource, new))
 
     def apply(self, text: str, namespace: str = "default") -> None:

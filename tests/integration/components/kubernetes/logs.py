@@ -1,7 +1,7 @@
 """What containers have written, and requests to read it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -123,7 +123,7 @@ def waiting_refusal(pod: Object, container: str, *, previous: bool) -> Refused |
     return bad_request(f'container "{container}" in pod "{name}" is waiting to start: {reason}')
 
 
-async def read(call: Call, log: ContainerLog) -> AsyncIterator[bytes]:
+async def read(call: Call, log: ContainerLog) -> AsyncGenerator[bytes, None]:
     """Yield a log as a request asks for it."""
     lines = log.lines()
     seen = len(lines)

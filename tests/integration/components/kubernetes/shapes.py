@@ -84,6 +84,9 @@ def _struct(definition: str, schema: dict[str, Any]) -> Shape:
     struct = definition.rsplit(".", 1)[-1]
     fields = {name: _of(inner, _go_type(inner)) for name, inner in schema["properties"].items()}
     required = frozenset(schema.get("required", ()))
+    nullable = frozenset(
+        name for name, inner in schema["properties"].items() if _may_be_null(inner)
+    )
     go_type = _go_name(definition)
 
     def clean(value: Any, path: str, go: tuple[str, str], found: Findings) -> Any:
@@ -103,11 +106,19 @@ def _struct(definition: str, schema: dict[str, Any]) -> Shape:
                 if kept not in ("", [], None) or (kept == "" and name in required):
                     cleaned[name] = kept
         found.missing += [
-            f"{path}.{name}" if path else name for name in required if value.get(name) is None
+            f"{path}.{name}" if path else name
+            for name in required
+            if name not in value or (value[name] is None and name not in nullable)
         ]
         return cleaned
 
     return clean
+
+
+def _may_be_null(schema: dict[str, Any]) -> bool:
+    if "$ref" in schema:
+        schema = definitions()[schema["$ref"].rsplit("/", 1)[-1]]
+    return "null" in schema.get("type", "null")
 
 
 def _list(item: Shape, go_type: str) -> Shape:

@@ -1,9 +1,10 @@
 """Watches: lists' changes, as streams of JSON lines."""
 
 import asyncio
+import contextlib
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from tests.integration.components.kubernetes.answers import (
@@ -86,7 +87,7 @@ class Watches:
             )
             raise invalid(options, "", [Cause.forbidden("resourceVersionMatch", text)])
 
-    async def stream(self, call: Call, resource: Resource) -> AsyncIterator[bytes]:
+    async def stream(self, call: Call, resource: Resource) -> AsyncGenerator[bytes, None]:
         """Yield the lines of a watch until its time is up.
 
         Raises:
@@ -102,15 +103,16 @@ class Watches:
 
         stop = self._store.listen(listen)
         try:
-            async for line in self._lines(call, resource, queue):
-                yield line
+            async with contextlib.aclosing(self._lines(call, resource, queue)) as lines:
+                async for line in lines:
+                    yield line
         finally:
             stop()
             del self._queues[queue]
 
     async def _lines(
         self, call: Call, resource: Resource, queue: "asyncio.Queue[Change | Exception | None]"
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         until = time.monotonic() + (call.number("timeoutSeconds") or _LONGEST)
         filter_ = _Filter(call, resource)
         try:
