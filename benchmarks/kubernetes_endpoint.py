@@ -25,8 +25,6 @@ def main() -> None:
         api = KubernetesApi(Path(folder))
         api.add_image(IMAGE, stands_in=True)
         if given.seconds:
-            # Jobs are made, and nothing comes of them: what is measured is not this cluster's work.
-            api.unschedulable("benchmark")
             api.slow("create", "jobs", given.seconds)
         print(api.kubeconfig, flush=True)
         sys.stdin.read()
