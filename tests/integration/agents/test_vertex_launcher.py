@@ -260,6 +260,26 @@ def test_jobs_are_kept_if_that_is_asked_for(platform):
     assert platform.job(deployment).state == "SUCCEEDED"
 
 
+def test_an_agent_that_ends_does_not_wait_for_all_that_is_to_be_deleted(platform):
+    first = platform.launcher()
+    agent = f"agent-{uuid.uuid4()}"
+    list(first.recover(agent))
+    for _ in range(12):
+        first.deploy(platform.run("succeed"))
+    ended = news_of(first, 12, Ended)
+    platform.fake.fail("delete", "UNAVAILABLE", seconds=0.5, times=99)
+    for each in ended:
+        first.release(each.deployment)
+    began = time.monotonic()
+    first.close()
+    assert time.monotonic() < began + 1.5
+    platform.fake.faults.clear()
+    second = platform.launcher()
+    list(second.recover(agent))
+    assert len(news_of(second, 12, Ended)) == 12  # they are told again, which is no harm
+    second.close()
+
+
 def test_early_logs_that_are_out_of_reach(platform, launcher, caplog):
     deployment = launcher.deploy(platform.run("fail"))
     end_of(launcher)

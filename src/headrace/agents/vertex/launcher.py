@@ -7,7 +7,7 @@ import datetime
 import random
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -97,6 +97,7 @@ class VertexLauncher(Launcher):
         # Deleting may take a second each, and the end of another run is not to wait for that.
         self._removers = ThreadPoolExecutor(4, "vertex-release")
         self._closing = threading.Event()
+        self._is_away = False
 
     def recover(self, agent: str) -> Iterator[Deployment]:
         """Find the agent's jobs that are not over; those that are come out of `watch`."""
@@ -201,7 +202,7 @@ class VertexLauncher(Launcher):
                 for each in useless:
                     self._remove(each)
                 for twin in twins:
-                    self._removers.submit(self._stop, twin)
+                    self._later(self._stop_twin, twin)
             if self._keep:
                 # Those that are over stay in the list: it begins with the oldest that is not.
                 self._since = self._jobs.oldest(seen, self._since) or now.now() - _SKEW
@@ -254,12 +255,26 @@ class VertexLauncher(Launcher):
     def _remove(self, deployment: Deployment) -> None:
         if self._keep:
             return
+        self._later(self._delete, deployment.handle)
+
+    def _later(self, call: Callable[[str], None], name: str) -> None:
         with contextlib.suppress(RuntimeError):  # the agent ends; its next start finds the job
-            self._removers.submit(self._delete, deployment.handle)
+            self._removers.submit(call, name)
 
     def _delete(self, name: str) -> None:
+        if self._closing.is_set() and self._is_away:
+            return  # an agent that ends waits for one answer that does not come, not for all
         try:
             self._api.delete(name)
+            self._is_away = False
         except GoogleRefusal as refusal:
+            self._is_away = refusal.is_unclear
             if refusal.status != "NOT_FOUND":
                 self._log.warning("The job %s is over, and stays: %s", name, refusal)
+
+    def _stop_twin(self, name: str) -> None:
+        try:
+            self._stop(name)
+        except GoogleRefusal as refusal:
+            # The server lets it do nothing, and it ends by itself.
+            self._log.warning("The job %s, made twice, is not cancelled: %s", name, refusal)
