@@ -7,7 +7,7 @@ import os
 import re
 import tarfile
 from collections.abc import Iterable, Mapping
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from typing import IO, Final
 
 from headrace.core.errors import StorageError
@@ -155,7 +155,7 @@ class ImageContext:
             for below, file in _files_at(path):
                 whole.update(f"{name} {below} {os.stat(file).st_mode & 0o111}".encode())
                 with open(file, "rb") as stream:
-                    whole.update(sha256(stream.read()).digest())
+                    whole.update(file_digest(stream, "sha256").digest())
         return whole.hexdigest()
 
     def write(self, stream: IO[bytes]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import tarfile
 import tempfile
 from collections import deque
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 #: The label that an image has of what it was built from.
 _LABEL: Final = "io.headrace.content"
+#: A variable of the image, as a build repeats it: its value is not for logs.
+_VARIABLE: Final = re.compile(r"( : ENV \w+=).*")
 #: How many of a failed build's last lines are shown.
 _LAST_LINES: Final = 20
 #: How many seconds an engine may be silent; it is while a command of a build says nothing.
@@ -119,6 +122,7 @@ class ImageEngine:
             StorageError: If that fails, with the build's last lines.
         """
         last: deque[str] = deque(maxlen=_LAST_LINES)
+        failed = None
         with tempfile.TemporaryFile() as archive:
             context.write(archive)
             archive.seek(0)
@@ -140,12 +144,14 @@ class ImageEngine:
                 for message in messages:
                     lines = str(message.get("stream") or message.get("status") or "").splitlines()
                     for line in filter(str.strip, lines):
-                        last.append(line.rstrip())
-                        say(line.rstrip())
-                    if "error" in message:
-                        self._build_failed(reference, str(message["error"]), last)
+                        last.append(_VARIABLE.sub(r"\1…", line.rstrip()))
+                        say(last[-1])
+                    failed = failed or message.get("error")
             except (*self._failures, TypeError) as error:
                 self._build_failed(reference, _text(error), last)
+        # Not before all is read: a connection that has something left to say stays open.
+        if failed:
+            self._build_failed(reference, str(failed), last)
 
     def push(self, repository: str, tag: str) -> str:
         """Push an image, with the account that `docker login` has kept; return its digest.
@@ -153,16 +159,15 @@ class ImageEngine:
         Raises:
             StorageError: If the registry refuses, or does not answer.
         """
-        digest = ""
+        digest, failed = "", None
         try:
             for message in self._client.api.push(repository, tag=tag, stream=True, decode=True):
-                if "error" in message:
-                    self._push_failed(repository, tag, str(message["error"]))
+                failed = failed or message.get("error")
                 digest = (message.get("aux") or {}).get("Digest") or digest
         except self._failures as error:
             self._push_failed(repository, tag, _text(error))
-        if not digest:
-            self._push_failed(repository, tag, "the registry names no digest")
+        if failed or not digest:
+            self._push_failed(repository, tag, str(failed or "the registry names no digest"))
         return digest
 
     def read(self, reference: str, path: str) -> bytes:
@@ -208,10 +213,13 @@ class ImageEngine:
 
     def _build_failed(self, reference: str, why: str, last: Iterable[str]) -> NoReturn:
         said = "\n".join(f"  {line}" for line in last)
-        raise StorageError(
-            f"Docker storage: the image {reference} cannot be built: {why.strip().rstrip('.')}."
-            + (f" Its last lines:\n{said}" if said else "")
-        ) from None
+        text = f"Docker storage: the image {reference} cannot be built: {why.strip().rstrip('.')}."
+        if "pull access denied" in why or "manifest unknown" in why or "no such host" in why:
+            text += (
+                " Look at base_image, or the setting agents.default_image: the engine has no such image "
+                "and cannot get it."
+            )
+        raise StorageError(text + (f" Its last lines:\n{said}" if said else "")) from None
 
     def _push_failed(self, repository: str, tag: str, why: str) -> NoReturn:
         registry = repository.partition("/")[0]

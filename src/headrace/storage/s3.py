@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
+from urllib.parse import urlsplit
 
 from headrace.core.errors import StorageError
 from headrace.object_stores import s3
@@ -75,7 +76,9 @@ class S3(ObjectStorage):
         return self.key
 
     def _check_secrets(self) -> None:
-        held = [name for name in _SECRET if name in self.client_options]
+        held: list[str] = [name for name in _SECRET if name in self.client_options]
+        if "@" in urlsplit(str(self.client_options.get("endpoint_url") or "")).netloc:
+            held.append("an endpoint_url with an account")
         if held:
             raise StorageError(
                 f"The client_options of S3 storage hold {' and '.join(held)}, which the server would "

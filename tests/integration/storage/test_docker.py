@@ -277,7 +277,10 @@ def test_what_no_image_can_be_built_from(headrace_image, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "no-dockerfile").write_text("HELLO world\n")
     for arguments, message in (
-        ({"base_image": "no-such-image:1"}, "nightly.* cannot be built.*no-such-image"),
+        (
+            {"base_image": "no-such-image:1"},
+            "nightly.* cannot be built.*base_image.*FROM no-such-image",
+        ),
         ({"base_image": "no-such-image:1", "local_image": True}, "engine has no image no-such-im"),
         ({"dockerfile": "no-dockerfile"}, "cannot be built.*HELLO"),
         ({"dockerfile": "missing"}, "missing cannot be read"),
@@ -332,6 +335,14 @@ def test_no_secret_gets_anywhere(headrace_image, registry, caplog):
     )
     assert "API_TOKEN will be readable" in caplog.text
     assert b"s3cr3t" not in json.dumps(storage.serialize()).encode() + cloudpickle.dumps(flow)
+    with pytest.raises(StorageError, match="API_TOKEN=…") as failed:
+        stored(
+            flow,
+            base_image=headrace_image,
+            env_vars={"API_TOKEN": "s3cr3t"},
+            extra_dockerfile_commands=["RUN false"],
+        )
+    assert "s3cr3t" not in str(failed.value)
     with pytest.raises(StorageError, match="password or a token") as raised:
         stored(
             flow,

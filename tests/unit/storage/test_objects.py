@@ -53,9 +53,21 @@ def test_one_pickle_at_a_key():
         storage.add_flow(flow_that_gives(1, "two"))
 
 
-def test_no_secret_of_uploads():
-    storage = S3("b", upload_options={"SSECustomerKey": "s3cr3t"})
-    with pytest.raises(StorageError, match="SSECustomerKey") as raised:
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"upload_options": {"SSECustomerKey": "s3cr3t"}}, "SSECustomerKey"),
+        ({"client_options": {"aws_session_token": "s3cr3t"}}, "aws_session_token.*AWS_CREDENTIALS"),
+        ({"client_options": {"credentials": {"ACCESS_KEY": "s3cr3t"}}}, "credentials"),
+        (
+            {"client_options": {"endpoint_url": "https://me:s3cr3t@host"}},
+            "endpoint_url with an acc",
+        ),
+    ],
+)
+def test_secrets_are_refused(arguments, words):
+    storage = S3("b", **arguments)  # `flow.run()` does not look at it
+    with pytest.raises(StorageError, match=words) as raised:
         storage.add_flow(flow_that_gives(1))
     assert "s3cr3t" not in str(raised.value)
 
