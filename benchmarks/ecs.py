@@ -14,20 +14,23 @@ from pathlib import Path
 from typing import Any, TypeVar
 from unittest import mock
 
+from benchmarks.claims import register_empty
 from benchmarks.comparisons import Settings
 from benchmarks.deployments import IN_FLIGHT, LIVE, PLATFORM_SECONDS, watch_rows
 from benchmarks.report import HEADRACE, Row, Target, rows_of, show
 from benchmarks.servers import measured_server
-from headrace.agents.ecs.api import EcsApi
+from headrace.agents.ecs.api import PAGE, EcsApi
 from headrace.agents.ecs.definition import Defaults
 from headrace.agents.ecs.launcher import ECSLauncher
 from headrace.agents.ecs.run_task import arguments_of
 from headrace.agents.environment import run_environment
+from headrace.client import Client
 from headrace.testing import LauncherContract
-from headrace.wire.claims import ClaimedRun
+from headrace.wire.claims import Activate, ClaimedRun
+from headrace.wire.flow_runs import CreateFlowRun
 from tests.integration.components.ecs import aws_environment
 from tests.integration.components.ecs_fake import CLUSTER, REGION
-from tests.support.agents import RunningAgent, running_agent
+from tests.support.agents import running_agent
 
 T = TypeVar("T")
 
@@ -37,6 +40,8 @@ _RUNS = 200
 _ROUNDS = 5
 _QUICK_RUNS = 100
 _PATIENCE = 120.0
+#: How many seconds pass until each task was seen to run, and the agent knows that all have begun.
+_SETTLING = 10.0
 
 
 def ecs_overhead(settings: Settings, *, target: Target) -> list[Row]:
@@ -102,17 +107,47 @@ def _in_a_place(call: Callable[[T], object], given: Sequence[T]) -> tuple[float,
 def ecs_watching(settings: Settings, *, cpu: Target, memory: Target) -> list[Row]:
     """Measure what the ECS agent costs while it watches many tasks that run."""
     options = ["--cluster", CLUSTER, "--launch-type", "EC2"]
-    with _endpoint("--live", str(LIVE)) as env, measured_server() as server:
-        env |= {"HEADRACE_AGENT_ID": _AGENT}
-        with running_agent(server, "bench", options=options, env=env, kind="ecs") as agent:
-            _wait_until_found(agent)
-            return watch_rows("the ECS agent", agent, settings, cpu=cpu, memory=memory)
+    with _endpoint() as env, measured_server() as server:
+        flow_id = register_empty(server)
+        with Client(server.url, api_key="") as client:
+            client.create_flow_runs([CreateFlowRun(flow_id=flow_id, labels=["bench"])] * LIVE)
+            with running_agent(server, "bench", options=options, env=env, kind="ecs") as agent:
+                _begin_all(client, env)
+                time.sleep(_SETTLING)
+                rows = watch_rows("the ECS agent", agent, settings, cpu=cpu, memory=memory)
+                if "ended" in agent.log:
+                    raise SystemExit(f"Tasks have ended:\n{agent.log[-2000:]}")
+    return rows
+
+
+def _begin_all(client: Client, env: dict[str, str]) -> None:
+    """Wait until all runs are deployed, and have their processes begin, as the server sees it."""
+    import boto3
+
+    with mock.patch.dict(os.environ, env):
+        ecs = boto3.client("ecs")
+    pages = ecs.get_paginator("list_tasks")
+    until = time.monotonic() + _PATIENCE
+    arns: list[str] = []
+    while len(arns) < LIVE:
+        if time.monotonic() > until:
+            raise SystemExit("Not all runs were deployed in time.")
+        time.sleep(0.5)
+        arns = [arn for page in pages.paginate(cluster=CLUSTER) for arn in page["taskArns"]]
+    for start in range(0, LIVE, PAGE):
+        answer = ecs.describe_tasks(cluster=CLUSTER, tasks=arns[start : start + PAGE])
+        for task in answer["tasks"]:
+            (flow,) = task["overrides"]["containerOverrides"]
+            told = {each["name"]: each["value"] for each in flow["environment"]}
+            beginning = Activate(attempt=int(told["HEADRACE_RUN_ATTEMPT"]), nonce=task["taskArn"])
+            client.activate(told["HEADRACE_RUN_ID"], beginning, token=told["HEADRACE_RUN_TOKEN"])
+    ecs.close()
 
 
 @contextmanager
 def _endpoint(*options: str) -> Iterator[dict[str, str]]:
     """Have an ECS in a process of its own, and yield what boto3 needs to speak to it."""
-    command = [sys.executable, "-m", "benchmarks.ecs_endpoint", "--agent", _AGENT, *options]
+    command = [sys.executable, "-m", "benchmarks.ecs_endpoint", *options]
     with subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
@@ -127,12 +162,3 @@ def _endpoint(*options: str) -> Iterator[dict[str, str]]:
             yield aws_environment(url, REGION)
         finally:
             process.stdin.close()
-
-
-def _wait_until_found(agent: RunningAgent) -> None:
-    until = time.monotonic() + _PATIENCE
-    while agent.log.count("Found flow run") < LIVE:
-        if time.monotonic() > until:
-            raise SystemExit(f"Not all tasks were found:\n{agent.log[-2000:]}")
-        time.sleep(0.1)
-    time.sleep(6.0)  # for the last of them to be seen to run

@@ -45,6 +45,7 @@ class FakeEcs:
         calls: How often each operation was called.
         tasks: Its tasks, by ARN, as `DescribeTasks` tells of them.
         definitions: The revisions of each family.
+        starts_at_once: Whether tasks run as soon as they are asked for.
         strict: Whether startedBy has to be the only filter of `ListTasks`, as its reference says.
         problems: What was not as AWS publishes it; a test asserts that there is nothing.
     """
@@ -55,6 +56,7 @@ class FakeEcs:
         self.tasks: dict[str, dict[str, Any]] = {}
         self.definitions: dict[str, list[dict[str, Any]]] = {}
         self.strict = False
+        self.starts_at_once = False
         self.problems: list[str] = []
         self.in_flight = 0
         self.most_in_flight = 0
@@ -240,6 +242,8 @@ class FakeEcs:
             "version": 1,
             "enableExecuteCommand": False,
         }
+        if self.starts_at_once:
+            self.change(arn, {"lastStatus": "RUNNING"}, lastStatus="RUNNING")
         if token:
             self._tokens[token] = (request, [arn])
         return {"tasks": [self.tasks[arn]], "failures": []}
