@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import heapq
-import threading
 import time
 from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from headrace.agents.kubernetes.api import ApiRefusal, KubernetesApi
-from headrace.agents.kubernetes.jobs import FLOW, JobDefaults, job_name, job_of, label_value
+from headrace.agents.kubernetes.deployments import Deployments
+from headrace.agents.kubernetes.jobs import JobDefaults, job_of, label_value
 from headrace.agents.kubernetes.objects import (
     AGENT,
     ATTEMPT,
@@ -24,13 +22,11 @@ from headrace.agents.kubernetes.objects import (
     Event,
     Job,
     Listed,
-    Metadata,
     Pod,
 )
-from headrace.agents.kubernetes.records import Bounds, Record, judge
-from headrace.agents.kubernetes.verdicts import Held, Over
+from headrace.agents.kubernetes.records import Bounds, Record
 from headrace.agents.kubernetes.watching import Watch
-from headrace.agents.launcher import Deployment, Ended, Launcher, News, Waits
+from headrace.agents.launcher import Deployment, Launcher, News
 from headrace.agents.templates import template_at
 from headrace.config.logging import get_logger
 from headrace.core.errors import DeploymentError
@@ -75,16 +71,10 @@ class KubernetesLauncher(Launcher):
         self._api = api
         self._api_url = api_url
         self._defaults = defaults
-        self._bounds = bounds or Bounds()
+        self._known = Deployments(bounds or Bounds())
         self._alive = None if folder is None else folder / ALIVE
         self._touched = 0.0
         self._agent = ""
-        self._records: dict[str, Record] = {}
-        self._news: list[News] = []
-        self._due: list[tuple[float, str]] = []
-        self._changed = threading.Condition()
-        #: Which lists were taken over: the first finds what an earlier process has left.
-        self._listed: set[str] = set()
         self._watches: list[Watch[Job] | Watch[Pod] | Watch[Event]] = []
         self._log = get_logger("agent")
 
@@ -98,16 +88,15 @@ class KubernetesLauncher(Launcher):
         """
         self._agent = agent
         mine = f"{AGENT}={label_value(agent)}"
-        jobs = Watch(self._api, "jobs", Job, f"{mine},!{RELEASED}", self._all_jobs, self._job)
-        pods = Watch(self._api, "pods", Pod, mine, self._all_pods, self._pod)
-        events = Watch(self._api, "events", Event, "", self._all_events, self._event)
+        api, known = self._api, self._known
+        jobs = Watch(api, "jobs", Job, f"{mine},!{RELEASED}", known.see_all_jobs, known.see_job)
+        pods = Watch(api, "pods", Pod, mine, known.see_all_pods, known.see_pod)
+        events = Watch(api, "events", Event, "", known.see_all_events, known.see_event)
         # They begin when they are waited for, whether or not everything is found now.
         self._watches = [jobs, pods, events]
         jobs.read(_LESS_PATIENCE)
         pods.read(_LESS_PATIENCE)
-        with self._changed:
-            found = [each.deployment for each in self._records.values() if each.ended is None]
-        yield from found
+        yield from known.live()
 
     # -- deploying ------------------------------------------------------------------------------
 
@@ -126,13 +115,22 @@ class KubernetesLauncher(Launcher):
             template=_template_of(run),
         )
         name = job["metadata"]["name"]
-        record = Record(
-            deployment=Deployment(flow_run_id=run.id, attempt=run.attempt, handle=name),
-            container=job["metadata"]["labels"][CONTAINER],
-            since=time.monotonic(),
+        record, is_new = self._known.begin(
+            Deployment(flow_run_id=run.id, attempt=run.attempt, handle=name),
+            job["metadata"]["labels"][CONTAINER],
         )
-        with self._changed:
-            there = self._records.setdefault(name, record)
+        try:
+            self._make(job, record)
+        except BaseException as error:
+            if is_new:
+                self._known.forget(name)
+            if isinstance(error, ApiRefusal):
+                message = str(error).replace(run.token, "…") if run.token else str(error)
+                raise DeploymentError(message, is_final=error.is_final) from error
+            raise
+        return record.deployment
+
+    def _make(self, job: dict[str, Any], record: Record) -> None:
         try:
             answer = self._api.call(
                 "POST",
@@ -141,56 +139,36 @@ class KubernetesLauncher(Launcher):
                 query={"fieldValidation": "Strict", "fieldManager": "headrace-agent"},
                 body=job,
                 patience=_PATIENCE,
-                on_wait=partial(self._waits, record),
+                on_wait=lambda refusal: self._known.wait_for(record, str(refusal)),
             )
-            self._made(msgspec.json.decode(answer, type=Job))
         except ApiRefusal as refusal:
-            if refusal.reason == "AlreadyExists":
-                self._adopt(name)
-            else:
-                self._forget(there, record)
-                message = str(refusal).replace(run.token, "…") if run.token else str(refusal)
-                raise DeploymentError(message, is_final=refusal.is_final) from refusal
-        except BaseException:
-            self._forget(there, record)
-            raise
-        return there.deployment
-
-    def _waits(self, record: Record, refusal: ApiRefusal) -> None:
-        """Tell why a job is not made yet: a cluster that is busy or away, a quota that is used up."""
-        with self._changed:
-            if record.told != str(refusal):
-                record.told = str(refusal)
-                self._tell(Waits(deployment=record.deployment, why=str(refusal)))
-
-    def _made(self, job: Job) -> None:
-        with self._changed:
-            record = self._records.get(job.metadata.name)
-            if record is not None and record.job is None:
-                record.see_job(job, False, time.monotonic())
-                self._judge(record)
-
-    def _forget(self, there: Record, record: Record) -> None:
-        with self._changed:
-            if there is record:
-                self._records.pop(record.deployment.handle, None)
+            if refusal.reason != "AlreadyExists":
+                raise
+            self._adopt(record.deployment.handle)
+        else:
+            self._known.see_made(msgspec.json.decode(answer, type=Job))
 
     def _adopt(self, name: str) -> None:
         """Take a job over that is there already: an earlier answer was lost, or an earlier process."""
-        answer = self._api.call("GET", self._api.path("jobs", name), patience=_LESS_PATIENCE)
+        try:
+            answer = self._api.call("GET", self._api.path("jobs", name), patience=_LESS_PATIENCE)
+        except ApiRefusal as refusal:
+            if refusal.status == 404:
+                raise ApiRefusal(f"an earlier job {name} was just removed", 409) from refusal
+            raise
         job = msgspec.json.decode(answer, type=Job)
         labels = job.metadata.labels or {}
         if labels.get(AGENT) != label_value(self._agent):
             raise ApiRefusal(f"there is a job {name} of another agent already", 409, "Conflict")
         if RELEASED in labels or job.metadata.deletion_timestamp is not None:
             raise ApiRefusal(f"an earlier job {name} is still being removed", 409, "Conflict")
-        self._job(job, False)
+        self._known.see_job(job, False)
         which = f"{FLOW_RUN}={labels.get(FLOW_RUN)},{ATTEMPT}={labels.get(ATTEMPT)}"
         answer = self._api.call(
             "GET", self._api.path("pods"), query={"labelSelector": which}, patience=_LESS_PATIENCE
         )
         for pod in msgspec.json.decode(answer, type=Listed[Pod]).items or ():
-            self._pod(pod, False)
+            self._known.see_pod(pod, False)
 
     # -- watching -------------------------------------------------------------------------------
 
@@ -202,135 +180,17 @@ class KubernetesLauncher(Launcher):
         if self._alive is not None and until > self._touched + _TOUCH:
             self._alive.touch()
             self._touched = until
-        with self._changed:
-            while True:
-                now = time.monotonic()
-                while self._due and self._due[0][0] <= now:
-                    record = self._records.get(heapq.heappop(self._due)[1])
-                    if record is not None:
-                        self._judge(record)
-                if self._news or now >= until:
-                    news, self._news = self._news, []
-                    return news
-                first = self._due[0][0] if self._due else until
-                self._changed.wait(max(0.0, min(first, until) - now))
-
-    def _judge(self, record: Record) -> None:
-        """Look at a deployment of which something is new, and note what is to be told."""
-        if record.ended is not None:
-            return
-        before = record.due
-        found = judge(record, self._bounds, time.monotonic())
-        if record.due is not None and record.due != before:
-            heapq.heappush(self._due, (record.due, record.deployment.handle))
-            self._changed.notify_all()
-        if isinstance(found, Over):
-            record.ended = found
-            self._tell(
-                Ended(
-                    deployment=record.deployment,
-                    how=found.how,
-                    to_report=found.to_report,
-                    is_final=found.is_final,
-                )
-            )
-        elif isinstance(found, Held) and found.why != record.told:
-            record.told = found.why
-            self._tell(Waits(deployment=record.deployment, why=found.why))
-
-    def _tell(self, news: News) -> None:
-        self._news.append(news)
-        self._changed.notify_all()
-
-    def _record_of(self, metadata: Metadata, may_be_new: bool) -> Record | None:
-        """Return the deployment that a job or a pod belongs to."""
-        labels = metadata.labels or {}
-        run_id, attempt = labels.get(FLOW_RUN), labels.get(ATTEMPT, "")
-        if run_id is None or not attempt.isdecimal():
-            return None
-        name = job_name(run_id, int(attempt))
-        record = self._records.get(name)
-        if record is None and may_be_new:
-            record = self._records[name] = Record(
-                deployment=Deployment(flow_run_id=run_id, attempt=int(attempt), handle=name),
-                container=labels.get(CONTAINER, FLOW),
-                since=time.monotonic(),
-            )
-        return record
-
-    def _all_jobs(self, jobs: list[Job], since: float) -> None:
-        with self._changed:
-            first = "jobs" not in self._listed
-            self._listed.add("jobs")
-            there = {job.metadata.uid for job in jobs}
-            for job in jobs:
-                record = self._record_of(job.metadata, first)
-                if record is not None:
-                    record.see_job(job, False, time.monotonic())
-                    self._judge(record)
-            for record in list(self._records.values()):
-                # What was made while the list was written may be missing in it.
-                if record.job and record.job_seen < since and record.job.metadata.uid not in there:
-                    record.see_job(record.job, True, time.monotonic())
-                    self._judge(record)
-
-    def _all_pods(self, pods: list[Pod], since: float) -> None:
-        with self._changed:
-            first = "pods" not in self._listed
-            self._listed.add("pods")
-            there = {pod.metadata.uid for pod in pods}
-            for pod in pods:
-                # The pod of a job that is no more is only of interest while it runs.
-                lives = pod.status.phase in ("Pending", "Running")
-                record = self._record_of(pod.metadata, first and lives)
-                if record is not None:
-                    record.see_pod(pod, False, time.monotonic())
-                    self._judge(record)
-            for record in list(self._records.values()):
-                if record.pod and record.pod_seen < since and record.pod.metadata.uid not in there:
-                    record.see_pod(record.pod, True, time.monotonic())
-                    self._judge(record)
-
-    def _all_events(self, events: list[Event], _since: float) -> None:
-        for event in events:
-            self._event(event, False)
-
-    def _job(self, job: Job, is_gone: bool) -> None:
-        with self._changed:
-            record = self._record_of(job.metadata, False)
-            if record is not None:
-                record.see_job(job, is_gone, time.monotonic())
-                self._judge(record)
-
-    def _pod(self, pod: Pod, is_gone: bool) -> None:
-        with self._changed:
-            record = self._record_of(pod.metadata, False)
-            if record is not None:
-                record.see_pod(pod, is_gone, time.monotonic())
-                self._judge(record)
-
-    def _event(self, event: Event, is_gone: bool) -> None:
-        about = event.involved_object
-        if is_gone or about.name is None or about.kind not in ("Job", "Pod"):
-            return
-        # A pod is called after its job, with five letters more.
-        name = about.name if about.kind == "Job" else about.name.rpartition("-")[0]
-        with self._changed:
-            record = self._records.get(name)
-            if record is not None:
-                record.see_event(event)
-                self._judge(record)
+        return self._known.wait(until)
 
     # -- afterwards -----------------------------------------------------------------------------
 
     def early_logs(self, deployment: Deployment) -> str:
         """Return the last of what the flow's container, or the one that kept it from starting, printed."""
-        with self._changed:
-            record = self._records.get(deployment.handle)
-            if record is None or record.pod is None:
-                return ""
-            pod = record.pod.metadata.name
-            container = (record.ended and record.ended.logs_of) or record.container
+        record = self._known.get(deployment.handle)
+        if record is None or record.pod is None:
+            return ""
+        pod = record.pod.metadata.name
+        container = (record.ended and record.ended.logs_of) or record.container
         query = {"container": container, "tailLines": str(_LINES)}
         kept = b""
         try:
@@ -345,8 +205,7 @@ class KubernetesLauncher(Launcher):
 
     def release(self, deployment: Deployment) -> None:
         """Remove the job, unless its template says for how long it is kept."""
-        with self._changed:
-            record = self._records.get(deployment.handle)
+        record = self._known.get(deployment.handle)
         if record is None:
             return
         labels = (record.job.metadata.labels if record.job else None) or {}
@@ -365,8 +224,7 @@ class KubernetesLauncher(Launcher):
         except ApiRefusal as refusal:
             if refusal.status != 404:
                 self._log.warning("Job %s is not removed: %s", deployment.handle, refusal)
-        with self._changed:
-            self._records.pop(deployment.handle, None)
+        self._known.forget(deployment.handle)
 
     def cancel(self, deployment: Deployment) -> None:
         """Delete the job, and its pod with it.
@@ -374,10 +232,9 @@ class KubernetesLauncher(Launcher):
         Raises:
             DeploymentError: If the cluster does not do so.
         """
-        with self._changed:
-            record = self._records.get(deployment.handle)
-            if record is not None:
-                record.cancelled = True
+        record = self._known.get(deployment.handle)
+        if record is not None:
+            record.cancelled = True
         try:
             self._delete(deployment.handle, "Foreground")
         except ApiRefusal as refusal:
