@@ -16,6 +16,8 @@ from benchmarks.report import HEADRACE, Row, Target, rows_of, show
 from benchmarks.servers import measured_server, usage
 from headrace.agents.docker.container import AGENT, ATTEMPT, OVER, RUN, name_of
 from headrace.client import Client
+from headrace.wire.claims import Activate, Claim
+from headrace.wire.flow_runs import CreateFlowRun
 from tests.integration.components.base_image import build_headrace_image
 from tests.integration.components.docker_engine import DockerEngine, running_docker_engine
 from tests.support.agents import running_agent
@@ -79,11 +81,14 @@ def docker_watch(settings: Settings, *, cpu: Target, memory: Target) -> list[Row
     seconds = _QUICK_WATCH_SECONDS if settings.quick else _WATCH_SECONDS
     with running_docker_engine() as engine, measured_server() as server:
         image = build_headrace_image(engine)
-        with ThreadPoolExecutor(4) as pool:
-            names = list(pool.map(lambda _: _sleeping(engine, image), range(count)))
+        with Client(server.url, api_key="") as client, ThreadPoolExecutor(4) as pool:
+            wanted = [CreateFlowRun(flow_id=register_empty(server), labels=["bench"])] * count
+            made = [run.id for run in client.create_flow_runs(wanted)]
+            names = list(pool.map(lambda run_id: _sleeping(engine, image, run_id), made))
+            _begin(client, count)
         with running_agent(
             server,
-            "bench",
+            "watch",  # so that next attempts are nobody's
             options=["--base-url", engine.url],
             env={"HEADRACE_AGENT_ID": _AGENT_ID},
             kind="docker",
@@ -141,8 +146,16 @@ def _started_at(engine: DockerEngine, name: str) -> float:
     return at.timestamp()
 
 
-def _sleeping(engine: DockerEngine, image: str) -> str:
-    run_id = str(uuid.uuid4())
+def _begin(client: Client, count: int) -> None:
+    """Let the server believe that all runs have begun in the containers of the agent."""
+    while count:
+        claim = Claim(agent=_AGENT_ID, name="bench", kind="docker", labels=["bench"], most=count)
+        for run in client.claim(claim).runs:
+            client.activate(run.id, Activate(attempt=1, nonce=uuid.uuid4().hex), run.token)
+            count -= 1
+
+
+def _sleeping(engine: DockerEngine, image: str, run_id: str) -> str:
     name = name_of(run_id, 1)
     engine.client.containers.run(
         image,

@@ -10,8 +10,8 @@ import uuid
 import pytest
 
 from headrace.client import Client
-from headrace.wire.claims import Activate
-from tests.integration.components.base_image import build_tiny_image
+from headrace.testing import LauncherContract
+from tests.integration.components.base_image import build_image, build_tiny_image
 from tests.integration.components.registry import running_registry
 from tests.support.agents import running_agent
 from tests.support.servers import headrace, running_server
@@ -40,9 +40,12 @@ def second(value, folder, does):
         file.write(f"{os.environ.get('STAGE')} {os.getpid()}\\n")
     attempts = len(Path(f"{folder}/second").read_text().splitlines())
     if does == "eat" and attempts == 1:
+        time.sleep(1)
         held = [bytearray(os.urandom(1 << 20)) for _ in range(1000)]
-    while does == "wait" and attempts == 1:
+    while does in ("wait", "talk") and attempts == 1:
         time.sleep(0.05)
+        if does == "talk":
+            print("on and on")
     return value + 1
 
 with Flow("in a container", result=LocalResult("@FOLDER@/results")) as flow:
@@ -93,6 +96,14 @@ class Scene:
 
     def says(self, run_id, *words):
         return any(all(word in (said or "") for word in words) for _, said in self.states(run_id))
+
+    def begins_second(self, run_id, folder):
+        """Wait until the second task runs, and the server knows that the first has succeeded."""
+        self.until((folder / "second").exists, "it does not begin")
+        self.until(
+            lambda: any(each.state == "Success" for each in self.client.task_runs(run_id)),
+            "the first task is not known to be done",
+        )
 
     def container(self, run_id, attempt=1):
         return self.engine.client.containers.get(f"headrace-{run_id}-{attempt}")
@@ -188,7 +199,7 @@ def test_the_container_is_as_asked(scene):
 )
 def test_a_container_that_is_ended_from_outside(scene, agent, how, words):
     run_id, folder = scene.start("wait")
-    scene.until((folder / "second").exists, "it does not begin")
+    scene.begins_second(run_id, folder)
     container = scene.container(run_id)
 
     if how == "kill":
@@ -353,7 +364,7 @@ def test_an_engine_that_goes_away_is_waited_for(scene):
     try:
         with scene.agent() as agent:
             goes_on, folder = scene.start("wait")
-            scene.until((folder / "second").exists, "it does not begin")
+            scene.begins_second(goes_on, folder)
             scene.engine.kill()
             run_id, _ = scene.start()
 
@@ -375,37 +386,41 @@ def test_an_engine_that_goes_away_is_waited_for(scene):
 
 def test_what_a_container_could_not_tell_is_told_by_its_agent(scene):
     """A server that is away when the run ends; nobody in the container waits for it."""
-    with scene.agent("--env", "HEADRACE__RUNS__FLUSH_TIMEOUT=0.5") as agent:
-        run_id, folder = scene.start("wait")
-        scene.until((folder / "second").exists, "it does not begin")
-        scene.server.stop()
-        container = scene.container(run_id)
-        container.stop(timeout=20)
-        assert container.wait()["StatusCode"] == 14
-        time.sleep(1.0)
-        scene.server.start()
-        run = scene.ended(run_id, timeout=60)
-        scene.gone()
-
+    try:
+        with scene.agent("--env", "HEADRACE__RUNS__FLUSH_TIMEOUT=0.5") as agent:
+            run_id, folder = scene.start("talk")
+            scene.begins_second(run_id, folder)
+            scene.server.stop()
+            time.sleep(0.5)
+            container = scene.container(run_id)
+            container.stop(timeout=20)
+            assert container.wait()["StatusCode"] == 14
+            time.sleep(0.5)
+            scene.server.start()
+            run = scene.ended(run_id, timeout=60)
+            scene.gone()
+    finally:
+        if not scene.server.answers():
+            scene.server.start()
     assert scene.says(run_id, "SIGTERM"), scene.states(run_id)
     assert run.attempt == 2
+    assert len((folder / "first").read_text().splitlines()) == 1
     assert "Traceback" not in agent.log
+    assert "later" in agent.log
 
 
-def test_a_cancelled_run_whose_process_has_not_begun_is_ended(scene, agent):
+def test_a_cancelled_run_whose_process_has_not_begun_is_ended(scene, agent, tmp_path):
     """Its program hangs before it asks to begin."""
-    run_id, _ = scene.start(env={"HEADRACE_API_URL": "http://127.0.0.1:9"}, image="hangs")
+    (tmp_path / "headrace").write_text(LauncherContract.PROGRAM)
+    (tmp_path / "headrace").chmod(0o755)
+    (tmp_path / "Dockerfile").write_text(
+        "FROM headrace-python:bookworm\nCOPY headrace /usr/local/bin/\n"
+    )
+    build_image(scene.engine, tmp_path, "hangs:1")
+    run_id, _ = scene.start(image="hangs:1", env={"HEADRACE_CONTRACT": "wait"})
+    containers = scene.engine.client.api.containers
+    scene.until(lambda: containers(filters={"status": "running"}), "it is not started")
+
     scene.client.cancel_flow_run(run_id)
     scene.ended(run_id, "Cancelled")
     scene.gone()
-
-
-def test_an_activation_by_another_process_is_refused(scene):
-    """The attempt's token is in the container's environment, and nowhere else."""
-    with scene.agent("--keep"):
-        run_id, _ = scene.start()
-        scene.ended(run_id)
-        answer = scene.client.activate(run_id, Activate(attempt=1, nonce="another"), None)
-    scene.engine.remove_containers()
-
-    assert answer.refused

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 #: Where engines keep their images from one session to the next.
 CACHE = Path(__file__).parents[3] / ".cache" / "docker"
+#: How the names of images begin that are worth keeping: they take long to make.
+KEPT = ("headrace:", "headrace-python:", "headrace-dependencies:", "headrace-deploy")
 #: How many seconds it may need to start and to end, on a loaded machine with two cores.
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
@@ -194,7 +196,7 @@ def running_docker_engine() -> Iterator[DockerEngine]:
             except RuntimeError as error:
                 could_not_run(str(error))
             engine.remove_containers()
-            engine.client.images.prune({"dangling": True})
+            _remove_images_of_tests(engine)
             yield engine
         finally:
             engine.close()
@@ -206,6 +208,14 @@ def docker_engine() -> Iterator[DockerEngine]:
     """An engine without containers."""
     with running_docker_engine() as engine:
         yield engine
+
+
+def _remove_images_of_tests(engine: DockerEngine) -> None:
+    """Keep no images but those that every session needs."""
+    for image in engine.client.images.list():
+        if image.tags and not any(tag.startswith(KEPT) for tag in image.tags):
+            engine.client.images.remove(image.id, force=True)
+    engine.client.images.prune({"dangling": True})
 
 
 @contextmanager

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import json
+import shutil
 import tarfile
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -148,27 +149,35 @@ class DockerApi:
             yield from api.logs(name, stream=True, follow=True)
 
     def copy_out(self, name: str, path: str, target: Path) -> bool:
-        """Copy a folder out of a container; return whether it was there.
+        """Copy the files of a folder out of a container; return whether it was there.
+
+        Args:
+            name: The container.
+            path: The folder in it. What is no file there, such as a link, is left out.
+            target: Where the files go, and nothing besides.
 
         Raises:
-            EngineRefusal: If it holds what does not belong into a folder here, or too much.
+            EngineRefusal: If they are too large.
+            OSError: If they cannot be written.
         """
-        with self._asking() as api:
-            try:
-                parts, _ = api.get_archive(name, path)
-            except self._docker.errors.NotFound:
-                return False
-            archive = io.BytesIO()
-            for part in parts:
-                archive.write(part)
-                if archive.tell() > _LARGEST_ARCHIVE:
-                    raise EngineRefusal(f"{path} holds more than 1 GiB")
-        archive.seek(0)
-        with tarfile.open(fileobj=archive) as opened:
-            try:
-                opened.extractall(target, filter="data")
-            except tarfile.FilterError as error:
-                raise EngineRefusal(f"{path} is not taken out: {error}") from error
+        with tempfile.TemporaryFile() as archive:
+            with self._asking() as api:
+                try:
+                    parts, _ = api.get_archive(name, path)
+                except self._docker.errors.NotFound:
+                    return False
+                for part in parts:
+                    archive.write(part)
+                    if archive.tell() > _LARGEST_ARCHIVE:
+                        raise EngineRefusal(f"{path} holds more than 1 GiB")
+            archive.seek(0)
+            with tarfile.open(fileobj=archive) as opened:
+                for member in opened:
+                    file = opened.extractfile(member) if member.isreg() else None
+                    if file is not None:
+                        # The program in there may have written any name.
+                        with (target / Path(member.name).name).open("wb") as copy:
+                            shutil.copyfileobj(file, copy)
         return True
 
     # -- images ---------------------------------------------------------------------------------

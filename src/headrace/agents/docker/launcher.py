@@ -231,6 +231,8 @@ class DockerLauncher(Launcher):
         if name in self._released:
             self._aside.submit(self._remove, name)
         elif state == "created":
+            if self._api.inspect(name).get("State", {}).get("Status") != "created":
+                return  # it was being started when its state was asked for
             self._end(Ended(deployment=deployment, how="it was never started", to_report=True))
         elif state in ("exited", "dead"):
             self._ended(name)
@@ -312,9 +314,9 @@ class DockerLauncher(Launcher):
         """Let go of the engine; containers go on."""
         self._hurried.set()
         self._salvage.close()
-        self._aside.shutdown(wait=True)
         if self._events is not None:
             self._events.close()
+        self._aside.shutdown(wait=True)
         self._api.close()
 
     def _remove(self, name: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -89,13 +88,12 @@ class Salvage:
             except (EngineRefusal, OSError) as error:
                 self._log.error("%s cannot be taken out: %s", deployment.handle, error)
                 return None
-        directory = RunDirectory(target / Path(DIRECTORY).name)
+        directory = RunDirectory(target)
         spec, supervisor = directory.read(RunSpec), directory.read(SupervisorRecord)
         if spec is None or (spec.flow_run_id, spec.attempt) != (
             deployment.flow_run_id,
             deployment.attempt,
         ):
-            shutil.rmtree(directory.path, ignore_errors=True)
             return None
         directory.write(
             RunSpec(
