@@ -367,6 +367,35 @@ def test_updates_and_patches(api: KubernetesApi, batch: client.BatchV1Api) -> No
     assert suspended.metadata.generation == 2
 
 
+def test_a_json_patch(api: KubernetesApi) -> None:
+    api.create(job())
+    path, kind = f"{JOBS}/sums", "application/json-patch+json"
+    operations = [{"op": "add", "path": "/metadata/labels/done", "value": "yes"}]
+    assert send(api.url, "PATCH", path, operations, kind=kind)[0]["metadata"]["labels"]["done"]
+    with refused(422, "Invalid"):
+        gone = [{"op": "remove", "path": "/metadata/labels/none"}]
+        send(api.url, "PATCH", path, gone, kind=kind)
+    with refused(415, "UnsupportedMediaType"):
+        send(api.url, "PATCH", path, {}, kind="application/json")
+
+
+@pytest.mark.parametrize("body", [[1], "x", None])
+def test_what_is_no_object_cannot_be_read(api: KubernetesApi, body: object) -> None:
+    with refused(400, "BadRequest") as told:
+        send(api.url, "POST", JOBS, body)
+    assert told["message"].startswith("couldn't get version/kind; json parse error: ")
+
+
+@pytest.mark.parametrize("spec", [None, {}, {"template": None}, {"template": {"spec": None}}])
+def test_a_job_of_nothing_lacks_what_is_required(api: KubernetesApi, spec: object) -> None:
+    with refused(422, "Invalid") as told:
+        send(api.url, "POST", JOBS, {"metadata": {"name": "sums"}, "spec": spec})
+    assert [one["field"] for one in told["details"]["causes"]] == [
+        "spec.template.spec.containers",
+        "spec.template.spec.restartPolicy",
+    ]
+
+
 def test_a_patch_of_a_list_is_merged_by_its_key(api: KubernetesApi) -> None:
     api.create(pod("one"))
     image = {"spec": {"containers": [{"name": "main", "image": "busybox:2"}]}}

@@ -83,7 +83,7 @@ class Call:
     def document(self) -> Any:
         """Return the body as it was sent."""
         kind = self.headers.get("content-type", _LIST).partition(";")[0].strip()
-        if kind not in (_LIST, "application/yaml", "*/*") and "patch" not in kind:
+        if self.method != "PATCH" and kind not in (_LIST, "application/yaml", "*/*"):
             raise Refused(
                 415,
                 "UnsupportedMediaType",
@@ -103,8 +103,9 @@ class Call:
 def decoded(call: Call, resource: Resource, document: Any) -> Object:
     """Return an object as the API server takes it: typed, and without what it does not know."""
     if not isinstance(document, dict):
+        what = {list: "array", str: "string", bool: "bool"}.get(type(document), "number")
         raise bad_request(
-            f"couldn't get version/kind; json parse error: json: cannot unmarshal {type(document).__name__} "
+            f"couldn't get version/kind; json parse error: json: cannot unmarshal {what} "
             'into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; '
             'Kind string "json:\\"kind,omitempty\\"" }'
         )

@@ -1,5 +1,6 @@
 """What the API server fills in where an object says nothing."""
 
+import base64
 import copy
 from typing import Any
 
@@ -11,6 +12,11 @@ def fill(resource: Resource, found: Object) -> Object:
     """Return an object with its defaults."""
     filled = copy.deepcopy(found)
     spec = filled.get("spec", {})
+    if resource in (PODS, JOBS, DEPLOYMENTS):
+        # To Go, what is not said is empty, and has defaults inside.
+        spec = filled.setdefault("spec", {})
+    if resource in (JOBS, DEPLOYMENTS):
+        spec.setdefault("template", {}).setdefault("spec", {})
     if resource is PODS:
         _fill_pod_spec(spec)
         _fill_pod(spec)
@@ -26,8 +32,6 @@ def fill(resource: Resource, found: Object) -> Object:
     elif resource.kind == "Secret":
         filled.setdefault("type", "Opaque")
         for key, value in filled.pop("stringData", {}).items():
-            import base64
-
             filled.setdefault("data", {})[key] = base64.b64encode(value.encode()).decode()
     elif resource.kind == "Namespace":
         filled["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = filled[

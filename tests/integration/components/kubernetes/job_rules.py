@@ -47,7 +47,7 @@ def as_read(job: Object) -> Object:
     Defaults are filled in again when it is read: one without labels has those of its pods.
     """
     meta = job["metadata"]
-    labels = meta.get("labels") or job["spec"]["template"]["metadata"]["labels"]
+    labels = dict(meta.get("labels") or job["spec"]["template"]["metadata"]["labels"])
     return job | {"metadata": meta | {"labels": labels}}
 
 
