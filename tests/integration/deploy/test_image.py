@@ -9,9 +9,11 @@ import subprocess
 import sys
 import time
 import tomllib
+import urllib.request
 from pathlib import Path
 
 import pytest
+import yaml
 
 from headrace.client import Client
 from tests.integration.components.base_image import _made_once, wheelhouse
@@ -149,6 +151,15 @@ def test_an_extra_that_there_is_not(tmp_path):
     assert "There is no extra 's33'. There are: all, aws" in done.stderr
 
 
+def is_well(url: str) -> bool:
+    """Tell whether a probe of this address would succeed."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
+
+
 class Place:
     """The services of the compose file, on the host's network as there is no other here."""
 
@@ -256,3 +267,53 @@ def test_what_compose_starts_runs_a_flow(place, image):
         container.stop(timeout=20)
         container.reload()
         assert container.attrs["State"]["ExitCode"] == 0, container.logs().decode()
+
+
+def test_what_the_manifest_for_kubernetes_starts_serves(docker_engine, image, tmp_path):
+    """Its pod's containers one after the other, on a volume as Kubernetes hands it to a group."""
+    file = ROOT / "deploy" / "kubernetes" / "server.yaml"
+    pod = next(
+        each["spec"]["template"]["spec"]
+        for each in yaml.safe_load_all(file.read_text())
+        if each["kind"] == "Deployment"
+    )
+    group = pod["securityContext"]["fsGroup"]
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    os.chown(volume, 0, group)
+    volume.chmod(0o2775)
+    (port,) = free_ports(1)
+    run = docker_engine.client.containers.run
+
+    def arguments(container):
+        context = container["securityContext"]
+        return {
+            "image": image,
+            "environment": {each["name"]: each["value"] for each in container["env"]},
+            "user": f"{pod['securityContext']['runAsUser']}:{pod['securityContext']['runAsGroup']}",
+            "group_add": [group],
+            "read_only": context["readOnlyRootFilesystem"],
+            "cap_drop": context["capabilities"]["drop"],
+            "security_opt": ["no-new-privileges:true"],
+            "network_mode": "host",
+            "tmpfs": {"/tmp": ""},
+            "volumes": {str(volume): {"bind": "/data", "mode": "rw"}},
+        }
+
+    (keys,), (server,) = pod["initContainers"], pod["containers"]
+    run(command=keys["command"], remove=True, **arguments(keys))
+    command = [*server["command"], "--port", str(port)]
+    started = run(command=command, detach=True, **arguments(server))
+    try:
+        for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+            url = f"http://127.0.0.1:{port}{server[probe]['httpGet']['path']}"
+            end = time.monotonic() + 60
+            while not is_well(url):
+                assert time.monotonic() < end, started.logs().decode()
+                time.sleep(0.1)
+        key = started.exec_run(["cat", "/data/keys/admin"]).output.decode().strip()
+        with Client(f"http://127.0.0.1:{port}", key) as client:
+            found = client.keys()
+        assert [each.scope for each in found] == ["admin", "agent"]
+    finally:
+        started.remove(force=True)
