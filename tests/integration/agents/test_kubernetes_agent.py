@@ -212,6 +212,36 @@ def test_runs_that_are_cancelled_leave_no_job(place: Place, api, tmp_path: Path)
     assert place.calls("total") == 0
 
 
+def test_the_agent_of_prefect_1(shared, api, tmp_path: Path) -> None:
+    program = """
+from prefect.agent.kubernetes import KubernetesAgent
+agent = KubernetesAgent(
+    name="old",
+    labels=["here"],
+    volumes=[{"name": "data", "emptyDir": {}}],
+    volume_mounts=[{"name": "data", "mountPath": "/data"}],
+    delete_finished_jobs=False,
+)
+print(agent.name, "here" in agent.labels)
+"""
+    home = tmp_path / "home"
+    done = subprocess.run(
+        [Path(PROGRAM).with_name("python"), "-c", "import headrace.compat.prefect\n" + program],
+        env={
+            **os.environ,
+            **shared.server.env,
+            "HEADRACE_HOME": str(home),
+            "KUBECONFIG": str(api.kubeconfig),
+            "NAMESPACE": "default",
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.endswith("old True\n"), done.stderr
+
+
 # -- an agent that cannot start -------------------------------------------------------------------
 
 
