@@ -258,6 +258,34 @@ def test_a_node_is_lost(api: KubernetesApi) -> None:
     api.wait(lambda: api.get("pods", "one") is None)
 
 
+def test_a_node_that_never_comes_back(api: KubernetesApi) -> None:
+    api.add_node("node-2")
+    api.create(pod("one", "sleep 60", nodeSelector={"kubernetes.io/hostname": "node-2"}))
+    _until(api, "Running")
+    api.lose_node("node-2", evict=False)
+    api.remove_node("node-2")
+    # Nothing holds it: the collector of pods without a node has deleted it.
+    api.wait(lambda: api.get("pods", "one") is None)
+    assert api.get("nodes", "node-2") is None
+
+
+def test_what_a_test_leaves_behind_is_put_right(api: KubernetesApi) -> None:
+    api.add_node("node-2")
+    api.create(pod("one", "sleep 60"))
+    _until(api, "Running")
+    api.lose_node()
+    api.unschedulable()
+    api.refuse("*", "*", 503)
+
+    api.reset()
+
+    assert [one["metadata"]["name"] for one in api.objects("nodes")] == ["node-1"]
+    assert api.objects("pods") == []
+    api.add_image(IMAGE)
+    api.create(pod("one", "exit 0"))
+    _until(api, "Succeeded")
+
+
 def test_init_containers_and_sidecars(api: KubernetesApi, core: client.CoreV1Api) -> None:
     new = pod("one", "echo main")
     shell = {"image": IMAGE, "command": ["sh", "-c"]}

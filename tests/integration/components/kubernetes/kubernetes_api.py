@@ -249,6 +249,7 @@ class KubernetesApi(Mishaps):
     async def _reset(self) -> None:
         cluster = self._cluster
         cluster.faults.clear()
+        await cluster.renew_nodes(NODE)
         cluster.scheduler.refuses = lambda pod: None
         cluster.images.clear()
         cluster.api.watches.bookmarks = BOOKMARKS

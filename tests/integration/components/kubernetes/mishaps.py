@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.integration.components.kubernetes.answers import expired
-from tests.integration.components.kubernetes.cluster import Cluster
+from tests.integration.components.kubernetes.cluster import ROOM, Cluster
 from tests.integration.components.kubernetes.containers import Container, ProcessContainer, StandIn
 from tests.integration.components.kubernetes.deletion import delete
 from tests.integration.components.kubernetes.faults import Fault, cut, refusal
@@ -96,7 +96,7 @@ class Mishaps:
         self._thread.call(lambda: found.finish(code))
 
     def add_node(
-        self, name: str, *, cpu: str = "64", memory: str = "256Gi", pods: int = 1000
+        self, name: str, *, cpu: str = ROOM[0], memory: str = ROOM[1], pods: int = ROOM[2]
     ) -> None:
         self._thread.call(lambda: self._cluster.add_node(name, cpu, memory, pods))
 
