@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from headrace.agents.ecs import api as ecs_api
+from headrace.agents.ecs import aws
 from headrace.agents.ecs.api import EcsApi
 from headrace.agents.ecs.definition import Defaults
 from headrace.agents.ecs.launcher import ECSLauncher
@@ -32,7 +32,7 @@ def fake(monkeypatch):
 @pytest.fixture
 def launcher_of(fake, tmp_path, monkeypatch):
     """Start launchers, each as if an agent had been started again."""
-    monkeypatch.setattr(ecs_api, "_PAUSE", 0.05)
+    monkeypatch.setattr(aws, "_PAUSE", 0.05)
     started = []
 
     def start(agent=AGENT, folder=tmp_path, **defaults):
@@ -177,7 +177,7 @@ def test_what_passes_is_tried_again_and_starts_one_task(fake, launcher, code, me
 
 
 def test_throttling_that_does_not_end_is_an_ordinary_loss(fake, launcher, monkeypatch):
-    monkeypatch.setattr(ecs_api, "_PATIENCE", 0.5)
+    monkeypatch.setattr(aws, "_PATIENCE", 0.5)
     fake.refuse("RunTask", "ThrottlingException", "Rate exceeded", 1000)
 
     with pytest.raises(DeploymentError, match="Rate exceeded") as caught:

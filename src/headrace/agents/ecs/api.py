@@ -1,31 +1,18 @@
-"""The calls that an ECS agent makes to AWS; the only module that knows boto3."""
+"""The calls that an ECS agent makes to AWS."""
 
 from __future__ import annotations
 
 import functools
-import os
-import random
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
+from headrace.agents.ecs.aws import AlreadyThere, Aws, Passing
 from headrace.agents.ecs.definition import DEFINITION_TAG
-from headrace.agents.ecs.errors import passes, refusal
 from headrace.agents.ecs.tasks import EcsTask, Tasks, decode_tasks
-from headrace.core.errors import ConfigError, DeploymentError, MissingExtraError
-
-T = TypeVar("T")
+from headrace.core.errors import ConfigError, DeploymentError
 
 #: How many tasks one call describes, and how many one page lists, at most.
 PAGE = 100
-#: How many seconds a call that may pass is tried again, and how long the pauses are, at first and
-#: at most; each is somewhere between none and that.
-_PATIENCE = 120.0
-_PAUSE = 1.0
-_LONGEST_PAUSE = 20.0
-#: How many connections are kept: one for each deployment in flight, and a few for the rest.
-_CONNECTIONS = 56
 #: How many earlier revisions of a family are looked at for one that is the same.
 _REVISIONS = 10
 #: How much of a container's log is fetched: a line is rarely shorter than 16 bytes.
@@ -60,45 +47,9 @@ class EcsApi:
         credentials: Mapping[str, str | None] | None = None,
         botocore_config: Mapping[str, Any] | None = None,
     ) -> None:
-        try:
-            import boto3
-            from botocore import exceptions
-            from botocore.config import Config
-        except ImportError as error:
-            raise MissingExtraError("The ECS agent", "aws", "boto3") from error
-        self._errors = exceptions
-        self._closing = threading.Event()
-        #: boto3's session must not make two clients at once.
-        self._making = threading.Lock()
-        self._logs: dict[str, Any] = {}
-        settings: dict[str, Any] = {
-            "max_pool_connections": _CONNECTIONS,
-            "connect_timeout": 10,
-            "read_timeout": 30,
-            "user_agent_extra": "headrace",
-        }
-        if not os.environ.get("AWS_RETRY_MODE"):
-            settings["retries"] = {"mode": "standard", "total_max_attempts": 3}
-        self._config = Config(**settings | dict(botocore_config or {}))
-        try:
-            self._session = boto3.session.Session(
-                region_name=region_name, **dict(credentials or {})
-            )
-            self._ecs = self._session.client("ecs", config=self._config)
-            found = self._session.get_credentials()
-        except exceptions.NoRegionError as error:
-            raise ConfigError(
-                "The ECS agent was not told a region: give --region-name, or set "
-                "AWS_DEFAULT_REGION."
-            ) from error
-        except (exceptions.BotoCoreError, ValueError) as error:
-            raise ConfigError(f"AWS cannot be spoken to: {error}") from error
-        if found is None:
-            raise ConfigError(
-                "There are no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
-                "name a profile by AWS_PROFILE, or give the agent's machine or task a role."
-            )
-        self.region: str = self._ecs.meta.region_name
+        self._aws = Aws(region_name, credentials, botocore_config)
+        self._ecs = self._aws.client("ecs")
+        self.region = self._aws.region
         for operation in ("DescribeTasks", "RunTask"):
             self._ecs.meta.events.register(f"before-parse.ecs.{operation}", _read_at_once)
 
@@ -111,17 +62,18 @@ class EcsApi:
             ConfigError: If not, in AWS's words.
         """
         try:
-            answer = self._ecs.describe_clusters(clusters=[cluster])
-        except self._errors.ClientError as error:
-            told = error.response["Error"]
+            answer = self._aws.once(
+                "DescribeClusters", lambda: self._ecs.describe_clusters(clusters=[cluster])
+            )
+        except Passing as error:
             raise ConfigError(
-                f"AWS refused the agent's credentials, or what it asked with them in the region "
-                f"{self.region}: {told.get('Message')} ({told.get('Code')})."
+                f"ECS does not answer in the region {self.region!r}: {error}. Is the region's name "
+                "right?"
             ) from error
-        except self._errors.BotoCoreError as error:
+        except DeploymentError as error:
             raise ConfigError(
-                f"ECS cannot be reached in the region {self.region!r}: {error} "
-                "Is the region's name right?"
+                "The agent's AWS credentials were refused, or what it asked with them in the region "
+                f"{self.region}: {error}."
             ) from error
         for found in answer.get("clusters", ()):
             if found.get("status", "ACTIVE") == "ACTIVE":
@@ -137,18 +89,19 @@ class EcsApi:
         Raises:
             DeploymentError: If there is no default VPC, or AWS does not tell.
         """
-        with self._making:
-            ec2 = self._session.client("ec2", config=self._config)
+        ec2 = self._aws.client("ec2")
         default = [{"Name": "is-default", "Values": ["true"]}]
-        vpcs = self._patiently("DescribeVpcs", lambda: ec2.describe_vpcs(Filters=default))["Vpcs"]
+        vpcs = self._aws.patiently("DescribeVpcs", lambda: ec2.describe_vpcs(Filters=default))[
+            "Vpcs"
+        ]
         subnets: list[str] = []
         if vpcs:
             within = [{"Name": "vpc-id", "Values": [vpcs[0]["VpcId"]]}]
-            answer = self._patiently(
+            answer = self._aws.patiently(
                 "DescribeSubnets", lambda: ec2.describe_subnets(Filters=within)
             )
             subnets = [each["SubnetId"] for each in answer["Subnets"]]
-        ec2.close()
+        self._aws.forget("ec2")
         if not subnets:
             raise DeploymentError(
                 f"the region {self.region} has no default VPC with subnets: say by "
@@ -171,7 +124,7 @@ class EcsApi:
             return None
         if _has_hash(latest, told_hash):
             return str(latest["taskDefinition"]["taskDefinitionArn"])
-        listed = self._patiently(
+        listed = self._aws.patiently(
             "ListTaskDefinitions",
             lambda: self._ecs.list_task_definitions(
                 familyPrefix=family, sort="DESC", maxResults=_REVISIONS
@@ -192,7 +145,7 @@ class EcsApi:
         Raises:
             DeploymentError: If AWS does not take it.
         """
-        answer = self._patiently(
+        answer = self._aws.patiently(
             "RegisterTaskDefinition", lambda: self._ecs.register_task_definition(**definition)
         )
         return str(answer["taskDefinition"]["taskDefinitionArn"])
@@ -213,7 +166,7 @@ class EcsApi:
 
     def _describe_definition(self, name: str) -> dict[str, Any] | None:
         try:
-            answer: dict[str, Any] = self._patiently(
+            answer: dict[str, Any] = self._aws.patiently(
                 "DescribeTaskDefinition",
                 lambda: self._ecs.describe_task_definition(taskDefinition=name, include=["TAGS"]),
             )
@@ -236,10 +189,10 @@ class EcsApi:
             DeploymentError: If AWS refuses it.
         """
         try:
-            answer: Tasks = self._patiently(
+            answer: Tasks = self._aws.patiently(
                 "RunTask", lambda: self._ecs.run_task(**arguments)[_TASKS]
             )
-        except _AlreadyThere as found:
+        except AlreadyThere as found:
             return Tasks(tasks=[EcsTask(task_arn=found.arn, last_status="PROVISIONING")])
         return answer
 
@@ -250,7 +203,7 @@ class EcsApi:
             DeploymentError: If AWS does not tell.
         """
         include = {"include": ["TAGS"]} if tags else {}
-        answer: Tasks = self._once(
+        answer: Tasks = self._aws.once(
             "DescribeTasks",
             lambda: self._ecs.describe_tasks(cluster=cluster, tasks=list(arns), **include)[_TASKS],
         )
@@ -268,7 +221,7 @@ class EcsApi:
         stopped = {"cluster": cluster, "desiredStatus": "STOPPED"}
         try:
             yield from self._listed(stopped | {"startedBy": started_by})
-        except _Passing:
+        except Passing:
             raise
         except DeploymentError:
             # The reference says that startedBy has to be the only filter, and ECS takes both.
@@ -276,7 +229,9 @@ class EcsApi:
 
     def _listed(self, wanted: dict[str, str]) -> Iterator[str]:
         while True:
-            answer = self._patiently("ListTasks", functools.partial(self._ecs.list_tasks, **wanted))
+            answer = self._aws.patiently(
+                "ListTasks", functools.partial(self._ecs.list_tasks, **wanted)
+            )
             yield from answer["taskArns"]
             if not answer.get("nextToken"):
                 break
@@ -289,7 +244,7 @@ class EcsApi:
             DeploymentError: If AWS refuses it.
         """
         try:
-            self._patiently(
+            self._aws.patiently(
                 "StopTask",
                 lambda: self._ecs.stop_task(cluster=cluster, task=arn, reason=reason[:255]),
             )
@@ -303,9 +258,9 @@ class EcsApi:
         Raises:
             DeploymentError: If AWS does not tell.
         """
-        logs = self._logs_of(region or self.region)
+        logs = self._aws.client("logs", region)
         try:
-            answer = self._once(
+            answer = self._aws.once(
                 "GetLogEvents",
                 lambda: logs.get_log_events(
                     logGroupName=group,
@@ -322,65 +277,7 @@ class EcsApi:
 
     def close(self) -> None:
         """Give up what is tried again, and let go of connections."""
-        self._closing.set()
-        for client in (self._ecs, *self._logs.values()):
-            client.close()
-
-    # -- within -------------------------------------------------------------------------------------
-
-    def _logs_of(self, region: str) -> Any:
-        """Return the client of a region's CloudWatch Logs."""
-        with self._making:
-            found = self._logs.get(region)
-            if found is None:
-                found = self._session.client("logs", region_name=region, config=self._config)
-                self._logs[region] = found
-            return found
-
-    def _once(self, action: str, call: Callable[[], T]) -> T:
-        """Make a call, and turn its error into ours."""
-        try:
-            return call()
-        except self._errors.ClientError as error:
-            told = error.response["Error"]
-            code, message = told.get("Code", ""), told.get("Message", "")
-            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-            if code == "ConflictException" and (there := error.response.get("resourceIds")):
-                raise _AlreadyThere(there[0]) from error
-            if passes(code, message, status):
-                raise _Passing(f"AWS refused {action}: {message} ({code})") from error
-            raise refusal(action, code, message) from error
-        except self._errors.ParamValidationError as error:
-            words = " ".join(str(error).split())
-            raise DeploymentError(f"{action} cannot be called: {words}", is_final=True) from error
-        except self._errors.BotoCoreError as error:
-            raise _Passing(f"AWS cannot be reached for {action}: {error}") from error
-
-    def _patiently(self, action: str, call: Callable[[], T]) -> T:
-        """Make a call, again and again while what hinders it may pass."""
-        until = time.monotonic() + _PATIENCE
-        pause = _PAUSE
-        while True:
-            try:
-                return self._once(action, call)
-            except _Passing:
-                if time.monotonic() + pause > until:
-                    raise
-            if self._closing.wait(random.uniform(0, pause)):
-                raise _Passing(f"the agent was ended before AWS took {action}")
-            pause = min(pause * 2, _LONGEST_PAUSE)
-
-
-class _Passing(DeploymentError):
-    """A call was refused for a while: throttled, out of reach, broken at AWS's side."""
-
-
-class _AlreadyThere(Exception):
-    """ECS has a task by this token already."""
-
-    def __init__(self, arn: str) -> None:
-        super().__init__(arn)
-        self.arn = arn
+        self._aws.close()
 
 
 def _read_at_once(
