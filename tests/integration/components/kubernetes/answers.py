@@ -19,6 +19,7 @@ class Refused(Exception):
         *,
         details: Object | None = None,
         headers: dict[str, str] | None = None,
+        is_plain: bool = False,
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -26,6 +27,8 @@ class Refused(Exception):
         self.message = message
         self.details = details
         self.headers = headers or {}
+        #: Whether it is answered as a line of text, before anything knows of objects.
+        self.is_plain = is_plain
 
     @property
     def status(self) -> Object:
@@ -112,6 +115,11 @@ def not_found(resource: Resource, name: str) -> Refused:
         f'{resource.qualified} "{name}" not found',
         details=_details(resource, name),
     )
+
+
+def no_such_page() -> Refused:
+    """Return the answer to an address that is of no group at all."""
+    return Refused(404, "NotFound", "404 page not found", is_plain=True)
 
 
 def no_such_path() -> Refused:

@@ -13,6 +13,7 @@ from tests.integration.components.kubernetes.access import Access
 from tests.integration.components.kubernetes.answers import (
     Object,
     Refused,
+    no_such_page,
     no_such_path,
     not_allowed,
 )
@@ -22,7 +23,7 @@ from tests.integration.components.kubernetes.discovery import discovered
 from tests.integration.components.kubernetes.faults import Faults
 from tests.integration.components.kubernetes.lists import Lists
 from tests.integration.components.kubernetes.published import Published
-from tests.integration.components.kubernetes.resources import PODS, Resource
+from tests.integration.components.kubernetes.resources import PODS, RESOURCES, Resource
 from tests.integration.components.kubernetes.store import Store
 from tests.integration.components.kubernetes.verbs import Verbs
 from tests.integration.components.kubernetes.watching import Cut, Watches
@@ -63,6 +64,11 @@ class Api:
             call.user = self._access.user_of(call.headers.get("authorization"))
             await self._answer(call, receive, send)
         except Refused as refused:
+            if refused.is_plain:
+                text = f"{refused.message}\n".encode()
+                kind = "text/plain; charset=utf-8"
+                await _send(send, refused.code, kind, text, list(refused.headers.items()))
+                return
             self._published.check_status(refused.status)
             await _send_json(call, send, refused.code, refused.status, refused.headers)
         except Cut:
@@ -80,7 +86,8 @@ class Api:
         if found is not None or call.resource is None:
             self._access.require_path(call.user, call.path)
             if found is None:
-                raise no_such_path()
+                is_served = any(call.path.startswith(f"/{one.path}/") for one in RESOURCES)
+                raise no_such_path() if is_served else no_such_page()
             await _send_json(call, send, 200, found)
             return
         resource = call.resource

@@ -82,7 +82,11 @@ def refusal(
     seconds = retry_after if retry_after is not None else (1 if code == 429 else None)
     headers = {} if seconds is None else {"Retry-After": str(seconds)}
     details = None if seconds is None else {"retryAfterSeconds": seconds}
-    return lambda: Refused(code, reason, message or text, details=details, headers=headers)
+    # What has too many requests turns them away before it looks at them.
+    plain = code == 429
+    return lambda: Refused(
+        code, reason, message or text, details=details, headers=headers, is_plain=plain
+    )
 
 
 def cut() -> Exception:
