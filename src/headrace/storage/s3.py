@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
@@ -11,6 +12,8 @@ from headrace.core.errors import StorageError
 from headrace.object_stores import s3
 from headrace.storage.objects import ObjectStorage
 
+#: How many seconds pass before each further try to write what somebody else is writing.
+_PAUSES: Final = (0.1, 0.3, 1.0, 3.0)
 _SECRET: Final = ("aws_secret_access_key", "aws_session_token", "credentials")
 _SECRET_OF_UPLOADS: Final = ("SSECustomerKey", "CopySourceSSECustomerKey")
 
@@ -101,7 +104,21 @@ class S3(ObjectStorage):
         return s3.connect(options)
 
     def _write(self, place: str, data: bytes, mode: str) -> None:
-        self._files().pipe_file(place, data, mode=mode, **self.upload_options)
+        for pause in (*_PAUSES, None):
+            try:
+                self._files().pipe_file(place, data, mode=mode, **self.upload_options)
+            except OSError as error:
+                # s3fs tells why in its own words only where the store says so in Amazon's.
+                answer = getattr(error.__cause__, "response", None) or {}
+                code = (answer.get("Error") or {}).get("Code")
+                if mode == "create" and code == "PreconditionFailed":
+                    raise FileExistsError(place) from error
+                # Somebody else is writing it: soon it is there, or it can be written.
+                if pause is None or code != "ConditionalRequestConflict":
+                    raise
+                time.sleep(pause)
+            else:
+                return
 
     def _version(self, place: str) -> str | None:
         version = self._files().info(place).get("VersionId")

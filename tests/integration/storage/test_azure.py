@@ -10,7 +10,7 @@ from headrace.core.context import context
 from headrace.core.errors import StorageError
 from headrace.storage import Azure, storage_from
 from headrace.testing import StorageContract
-from tests.support.code_store import flow_that_gives, given_by
+from tests.support.code_store import flow_that_gives, given_by, registered_at_once
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +73,13 @@ def test_the_connection_string_may_be_a_secret(container, azure_server, monkeypa
     assert b"AccountKey" not in json.dumps(storage.serialize()).encode() + pickle.dumps(storage)
     with pytest.raises(StorageError, match="Azure storage has no connection string"):
         stored(flow_that_gives(2), container)
+
+
+def test_the_same_flow_registered_by_several_at_once(container):
+    unique = uuid.uuid4().hex
+    described = registered_at_once(lambda: Azure(container), unique)
+    assert all(each == described[0] for each in described)
+    assert given_by(storage_from(described[0]).get_flow("nightly")) == unique
 
 
 def test_what_is_refused_says_what_to_do(container, azure_server, monkeypatch):

@@ -1,6 +1,8 @@
 """GCS storage against a real server that speaks Google Cloud Storage's protocol."""
 
+import json
 import uuid
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -8,7 +10,7 @@ from headrace.core.context import context
 from headrace.core.errors import SecretError, StorageError
 from headrace.storage import GCS, storage_from
 from headrace.testing import StorageContract
-from tests.support.code_store import flow_that_gives, given_by, script
+from tests.support.code_store import flow_that_gives, given_by, registered_at_once, script
 
 
 @pytest.fixture(autouse=True)
@@ -77,6 +79,28 @@ def test_two_versions(bucket, key, tmp_path):
         StorageError, match=f"{key} in the bucket {bucket} is not what was registered"
     ):
         storage_from(first.serialize()).get_flow("nightly")
+
+
+def test_a_bucket_of_versions_gives_what_was_registered(gcs_server, key):
+    name = f"versions-{uuid.uuid4().hex[:8]}"
+    asked = Request(
+        f"{gcs_server}/storage/v1/b?project=test",
+        json.dumps({"name": name, "versioning": {"enabled": True}}).encode(),
+        {"Content-Type": "application/json"},
+    )
+    urlopen(asked).close()
+    first, again, second = (stored(flow_that_gives(number), name, key) for number in (1, 1, 2))
+    assert first.serialize() == again.serialize()
+    assert first.versions != second.versions
+    assert given_by(storage_from(first.serialize()).get_flow("nightly")) == 1
+    assert given_by(storage_from(second.serialize()).get_flow("nightly")) == 2
+
+
+def test_the_same_flow_registered_by_several_at_once(bucket):
+    unique = uuid.uuid4().hex
+    described = registered_at_once(lambda: GCS(bucket), unique)
+    assert all(each == described[0] for each in described)
+    assert given_by(storage_from(described[0]).get_flow("nightly")) == unique
 
 
 def test_what_is_refused_says_what_to_do(bucket, monkeypatch):

@@ -16,7 +16,7 @@ from headrace.core.errors import LoadError, StorageError
 from headrace.storage import S3, storage_from
 from headrace.testing import StorageContract
 from tests.integration.components.server import free_ports
-from tests.support.code_store import flow_that_gives, given_by, script
+from tests.support.code_store import flow_that_gives, given_by, registered_at_once, script
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +115,13 @@ def test_each_version_of_a_flow_keeps_its_object(s3, bucket, options):
     assert first.flows["nightly"].startswith("nightly/")
     assert given_by(storage_from(first.serialize()).get_flow("nightly")) == 1
     assert given_by(storage_from(second.serialize()).get_flow("nightly")) == 2
+
+
+def test_the_same_flow_registered_by_several_at_once(bucket, options):
+    unique = uuid.uuid4().hex
+    described = registered_at_once(lambda: S3(bucket, client_options=options), unique)
+    assert all(each == described[0] for each in described)
+    assert given_by(storage_from(described[0]).get_flow("nightly")) == unique
 
 
 def test_an_object_that_was_overwritten_is_an_error(s3, bucket, options, key):
