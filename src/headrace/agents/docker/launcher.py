@@ -21,6 +21,7 @@ from headrace.agents.docker.container import (
     ended_container,
 )
 from headrace.agents.docker.events import EventStream
+from headrace.agents.docker.known import Known, Seen
 from headrace.agents.docker.output import Outputs
 from headrace.agents.docker.pulls import Pulls
 from headrace.agents.docker.salvage import Salvage
@@ -85,15 +86,7 @@ class DockerLauncher(Launcher):
         self._pulls = Pulls(api) if pull else None
         self._salvage = Salvage(api, folder, api_url)
         self._news: queue.SimpleQueue[News] = queue.SimpleQueue()
-        self._lock = threading.Lock()
-        #: Containers that are not over, by name; and those that are being started.
-        self._live: dict[str, Deployment] = {}
-        self._starting: set[str] = set()
-        #: Those that have ended while they were being started.
-        self._early: set[str] = set()
-        #: Containers whose end was told, and those of them that may go.
-        self._told: set[str] = set()
-        self._released: set[str] = set()
+        self._known = Known()
         self._events: EventStream | None = None
         self._looked_at = time.monotonic()
         self._hurried = threading.Event()
@@ -108,8 +101,7 @@ class DockerLauncher(Launcher):
         except (EngineAway, EngineRefusal) as error:
             raise DeploymentError(str(error)) from error
         self._follow()
-        with self._lock:
-            return list(self._live.values())
+        return self._known.live
 
     # -- deploying ------------------------------------------------------------------------------
 
@@ -120,19 +112,15 @@ class DockerLauncher(Launcher):
         """
         container = container_of(run, self._api_url, self._agent, self._defaults)
         deployment = container.deployment
-        with self._lock:
-            self._starting.add(deployment.handle)
-        has_ended = False
+        self._known.starts(deployment)
+        had_ended = False
         try:
-            has_ended = self._patiently(deployment, lambda: self._start(container))
+            had_ended = self._patiently(deployment, lambda: self._start(container))
         except EngineRefusal as refusal:
             raise DeploymentError(str(refusal), is_final=is_final(refusal)) from refusal
         finally:
-            with self._lock:
-                self._starting.discard(deployment.handle)
-                has_ended = has_ended or deployment.handle in self._early
-                self._early.discard(deployment.handle)
-        if has_ended:
+            has_ended = self._known.started(deployment)
+        if had_ended or has_ended:
             self._aside.submit(self._ended, deployment.handle)
         else:
             self._outputs.follow(deployment)
@@ -160,16 +148,13 @@ class DockerLauncher(Launcher):
             waits = Waits(deployment=deployment, why=f"the image {container.image} is pulled")
             self._pulls.see_to(container.image, lambda: self._news.put(waits))
         state = make(self._api, container, self._agent, pulls=self._pulls is not None)
-        with self._lock:
-            self._live[deployment.handle] = deployment
-            self._told.discard(deployment.handle)
+        self._known.made(deployment)
         if state != "created":
             return state not in ("running", "paused")
         try:
             start(self._api, container)
         except EngineRefusal:
-            with self._lock:
-                self._live.pop(deployment.handle, None)
+            self._known.unmade(deployment)
             raise
         return False
 
@@ -207,8 +192,7 @@ class DockerLauncher(Launcher):
     def _look(self) -> None:
         """Look at all containers of this agent: what no event has told is seen here."""
         self._looked_at = time.monotonic()
-        with self._lock:
-            known = self._live.keys() - self._starting
+        known = self._known.settled
         there = self._api.containers(f"{AGENT}={self._agent}")
         names = set()
         for each in there:
@@ -222,13 +206,10 @@ class DockerLauncher(Launcher):
 
     def _see(self, deployment: Deployment, state: str) -> None:
         name = deployment.handle
-        with self._lock:
-            if name in self._starting or (name in self._told and name not in self._released):
-                return
-            if name not in self._released:
-                is_new = name not in self._live
-                self._live[name] = deployment
-        if name in self._released:
+        seen = self._known.see(deployment)
+        if seen is Seen.OTHERWISE:
+            return
+        if seen is Seen.RELEASED:
             self._aside.submit(self._remove, name)
         elif state == "created":
             if self._api.inspect(name).get("State", {}).get("Status") != "created":
@@ -236,26 +217,17 @@ class DockerLauncher(Launcher):
             self._end(Ended(deployment=deployment, how="it was never started", to_report=True))
         elif state in ("exited", "dead"):
             self._ended(name)
-        elif is_new:
+        elif seen is Seen.NEW:
             self._outputs.follow(deployment)
 
     def _gone(self, name: str) -> None:
-        with self._lock:
-            deployment = self._live.get(name)
-            if deployment is not None and name in self._starting:
-                self._early.add(name)
-            if deployment is None or name in self._starting:
-                return
-        self._end(Ended(deployment=deployment, how="its container was removed", to_report=True))
+        if (deployment := self._known.ending(name)) is not None:
+            self._end(Ended(deployment=deployment, how="its container was removed", to_report=True))
 
     def _ended(self, name: str, code: int | None = None) -> None:
         """Find out how a container has ended, and tell it."""
-        with self._lock:
-            deployment = self._live.get(name)
-            if deployment is not None and name in self._starting:
-                self._early.add(name)
-            if deployment is None or name in self._starting:
-                return
+        if (deployment := self._known.ending(name)) is None:
+            return
         found = self._api.inspect(name)
         state = found.get("State", {})
         was_killed = state.get("ExitCode") == _SIGKILLED and not state["OOMKilled"]
@@ -267,21 +239,15 @@ class DockerLauncher(Launcher):
         if code is None:
             self._gone(name)
         elif code == Ending.UNDELIVERED:
-            with self._lock:
-                if name in self._told:
-                    return
-                self._told.add(name)
-            self._aside.submit(self._settle, deployment, state)
+            if self._known.tell(name):
+                # It may take as long as the server is away.
+                threading.Thread(target=self._settle, args=[deployment, state], daemon=True).start()
         else:
             self._end(ended_container(deployment, code, state))
 
     def _end(self, ended: Ended) -> None:
-        name = ended.deployment.handle
-        with self._lock:
-            if self._live.pop(name, None) is None:
-                return
-            self._told.add(name)
-        self._news.put(ended)
+        if self._known.over(ended.deployment.handle):
+            self._news.put(ended)
 
     def _settle(self, deployment: Deployment, state: Mapping[str, Any]) -> None:
         try:
@@ -301,9 +267,7 @@ class DockerLauncher(Launcher):
 
     def release(self, deployment: Deployment) -> None:
         """Remove the container, or rename it if containers are kept."""
-        with self._lock:
-            self._live.pop(deployment.handle, None)
-            self._released.add(deployment.handle)
+        self._known.release(deployment.handle)
         self._aside.submit(self._remove, deployment.handle)
 
     def cancel(self, deployment: Deployment) -> None:
@@ -329,9 +293,7 @@ class DockerLauncher(Launcher):
             # It is seen again when the engine is back, or the agent.
             self._log.warning("The container %s is over, and stays: %s.", name, error)
             return
-        with self._lock:
-            self._released.discard(name)
-            self._told.discard(name)
+        self._known.removed(name)
 
     def _stop(self, name: str) -> None:
         try:

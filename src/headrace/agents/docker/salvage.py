@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -37,6 +38,8 @@ class Salvage:
         self._api_url = api_url
         self._log = get_logger("agent")
         self._closed = False
+        for left in folder.glob("salvage-*"):  # by one that was killed
+            shutil.rmtree(left, ignore_errors=True)
 
     def close(self) -> None:
         """Give up what is under way; the containers stay, and the agent's next start finds them."""
