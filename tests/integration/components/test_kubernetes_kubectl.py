@@ -64,6 +64,18 @@ def test_wrong_jobs_are_refused(kubectl: Kubectl) -> None:
     assert 'strict decoding error: unknown field "spec.retries"' in said
 
 
+def test_manifests_are_applied_once(kubectl: Kubectl) -> None:
+    role = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": {"name": "agent"},
+        "rules": [{"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create"]}],
+    }
+    for outcome in ("created", "unchanged"):
+        said = kubectl("apply", "-f", "-", text=json.dumps(role))
+        assert said == f"role.rbac.authorization.k8s.io/agent {outcome}\n"
+
+
 def test_what_the_server_tells_of_itself(kubectl: Kubectl) -> None:
     assert "Server Version: v1.32.0" in kubectl("version")
     assert "batch/v1" in kubectl("api-resources")
