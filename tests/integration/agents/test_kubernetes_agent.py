@@ -93,7 +93,8 @@ def test_a_flow_runs_in_a_job(place: Place, api) -> None:
     ]
     assert made is not None
     api.wait(lambda: api.get("jobs", f"headrace-{run}-1") is None)
-    assert "HEADRACE_RUN_TOKEN" not in place.agent.log
+    # What a probe looks at.
+    assert (place.agent.home / "agents" / "kubernetes" / "alive").exists()
 
 
 @pytest.mark.parametrize(
@@ -178,6 +179,13 @@ def test_a_twin_does_not_begin(place: Place, api, tmp_path: Path) -> None:
             "template": {"spec": job["spec"]["template"]["spec"]},
         },
     }
+    token = next(
+        entry["value"]
+        for entry in job["spec"]["template"]["spec"]["containers"][0]["env"]
+        if entry["name"] == "HEADRACE_RUN_TOKEN"
+    )
+    assert token
+    assert token not in place.agent.log
     api.create(twin)
     pod = api.wait_for_pod("twin", lambda pod: pod["status"].get("phase") == "Failed")
     (status,) = pod["status"]["containerStatuses"]

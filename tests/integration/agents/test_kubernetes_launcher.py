@@ -340,17 +340,21 @@ def test_the_rights_that_install_grants_are_enough(api) -> None:
     agent = Agent(api.kubeconfig_of("headrace-agent-kubernetes"))
     try:
         kept = {"spec": {"ttlSecondsAfterFinished": 600}}
-        deployment, other, again = agent.deploy(), agent.deploy(job_template=kept), agent.deploy()
-        agent.launcher.deploy(_same_run(again))
-        api.finish(running(api, other), 3)
+        api.add_image("talks:1", entrypoint=("sh", "-c", "echo hello; exit 3"))
+        deployment, again = agent.deploy(), agent.deploy()
+        agent.launcher.deploy(_same_run(again))  # which asks for the one that is there
+        other = agent.deploy(job_template=kept, image="talks:1")
         agent.ends(other, "exit code 3")
-        agent.launcher.early_logs(other)
+        assert agent.launcher.early_logs(other) == "hello\n"
         agent.launcher.release(other)
+        unknown = agent.deploy(service_account_name="nobody")
+        agent.waits(unknown, "FailedCreate")  # which only an event says
+        agent.launcher.cancel(unknown)
+        agent.ends(unknown, "it was cancelled")
+        agent.launcher.release(unknown)
         agent.launcher.cancel(deployment)
         agent.ends(deployment, "it was cancelled")
         agent.launcher.release(deployment)
-        refused = [call for call in api.calls if getattr(call, "status", 200) == 403]
-        assert refused == []
         assert api.get("jobs", other.handle)["metadata"]["labels"]["headrace.io/released"] == "true"
     finally:
         agent.close()
@@ -384,6 +388,17 @@ def test_watches_go_on(api, agent: Agent, how: str) -> None:
             api.end_watches()
         api.finish(pod, 3)
         agent.ends(deployment, "exit code 3")
+
+
+def test_watches_wait_as_long_as_they_are_told_to(api, agent: Agent) -> None:
+    deployment = agent.deploy()
+    pod = running(api, deployment)
+    api.refuse("watch", "*", 429, times=3, retry_after=1)
+    began = time.monotonic()
+    api.cut_watches()
+    api.finish(pod, 3)
+    agent.ends(deployment, "exit code 3")
+    assert time.monotonic() - began >= 1.0
 
 
 def test_what_happens_while_nothing_is_seen_is_seen_afterwards(api, agent: Agent) -> None:

@@ -36,16 +36,19 @@ class ApiRefusal(DeploymentError):
         message: Why, in its own words.
         status: The HTTP status; 0 if there was no answer.
         reason: The same in one word, such as `AlreadyExists`; empty without an answer.
+        after: In how many seconds it wants to be asked again at the earliest.
 
     Attributes:
         status: See above.
         reason: See above.
+        after: See above.
     """
 
-    def __init__(self, message: str, status: int = 0, reason: str = "") -> None:
+    def __init__(self, message: str, status: int = 0, reason: str = "", after: float = 0.0) -> None:
         super().__init__(message, is_final=status in _FINAL and _NO_ROOM not in message)
         self.status = status
         self.reason = reason
+        self.after = after
 
 
 class KubernetesApi:
@@ -141,7 +144,7 @@ class KubernetesApi:
                 with self._asked(method, path, query, data, headers, seconds) as answer:
                     return answer.read()
             except _Passing as passing:
-                wait = max(passing.after, random.uniform(pause / 2, pause))
+                wait = max(passing.refusal.after, random.uniform(pause / 2, pause))
                 if time.monotonic() + wait > until:
                     raise passing.refusal from None
                 self._log.debug("Asked again in %.1f s: %s", wait, passing.refusal)
@@ -192,7 +195,7 @@ class KubernetesApi:
         try:
             headers = {**headers, **self._cluster.credentials(), "Accept": "application/json, */*"}
         except ConfigError as error:
-            raise _Passing(ApiRefusal(str(error), 401, "Unauthorized"), 0.0) from error
+            raise _Passing(ApiRefusal(str(error), 401, "Unauthorized")) from error
         url = f"{self._host}{path}{'?' + urlencode(query) if query else ''}"
         try:
             answer = self._cluster.pool.urlopen(
@@ -216,16 +219,15 @@ class KubernetesApi:
                 answer.release_conn()
         except (urllib3.exceptions.HTTPError, OSError) as error:
             message = f"the cluster at {self._host} does not answer: {_words(error)}"
-            raise _Passing(ApiRefusal(message), 0.0) from error
+            raise _Passing(ApiRefusal(message)) from error
 
 
 class _Passing(Exception):
-    """What another try may bring, and after how many seconds at the earliest."""
+    """A refusal after which another try may bring more."""
 
-    def __init__(self, refusal: ApiRefusal, after: float) -> None:
+    def __init__(self, refusal: ApiRefusal) -> None:
         super().__init__(str(refusal))
         self.refusal = refusal
-        self.after = after
 
 
 def _refusal(answer: urllib3.BaseHTTPResponse) -> Exception:
@@ -236,19 +238,19 @@ def _refusal(answer: urllib3.BaseHTTPResponse) -> Exception:
         # Something between us and the cluster: it speaks for itself.
         text = data.decode("utf-8", "replace").strip()[:500]
         said = Status(message=text or str(answer.reason), reason="", code=answer.status)
-    refusal = ApiRefusal(
-        f"the cluster says: {said.message or answer.reason} ({answer.status})",
-        answer.status,
-        said.reason or "",
-    )
-    # A quota has room again when something else ends.
-    if answer.status not in _PASSING and _NO_ROOM not in str(refusal):
-        return refusal
     try:
         after = float(answer.headers.get("Retry-After") or 0.0)
     except ValueError:
         after = 0.0
-    return _Passing(refusal, after)
+    refusal = ApiRefusal(
+        f"the cluster says: {said.message or answer.reason} ({answer.status})",
+        answer.status,
+        said.reason or "",
+        after,
+    )
+    # A quota has room again when something else ends.
+    is_passing = answer.status in _PASSING or _NO_ROOM in str(refusal)
+    return _Passing(refusal) if is_passing else refusal
 
 
 def _words(error: BaseException) -> str:

@@ -106,7 +106,7 @@ class Watch(Generic[T]):
     def _follow(self) -> None:
         pause = _FIRST_PAUSE
         while not self._stopping.is_set():
-            began = time.monotonic()
+            began, after = time.monotonic(), 0.0
             try:
                 if not self._version:
                     self.read()
@@ -115,7 +115,7 @@ class Watch(Generic[T]):
             except ApiRefusal as refusal:
                 if refusal.status == _GONE:
                     self._version = ""
-                trouble = str(refusal)
+                trouble, after = str(refusal), refusal.after
                 is_expected = refusal.status == _GONE
             except (urllib3.exceptions.HTTPError, OSError, msgspec.DecodeError) as error:
                 trouble, is_expected = f"the connection was cut: {error}", True
@@ -134,7 +134,7 @@ class Watch(Generic[T]):
                 self._trouble = trouble
             elif time.monotonic() - began > _WELL:
                 continue  # the watch came to its regular end
-            self._stopping.wait(random.uniform(pause / 2, pause))
+            self._stopping.wait(max(after, random.uniform(pause / 2, pause)))
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     def _all(self, patience: float) -> list[T]:

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
 import yaml
 from click.testing import CliRunner
 
+from headrace.agents.kubernetes.launcher import ALIVE
 from headrace.agents.kubernetes.manifests import object_name
 from headrace.cli.commands.agent_kubernetes_install import command
 
@@ -80,6 +85,23 @@ def test_just_the_rights_that_are_needed() -> None:
     pods = {("pods", "list"), ("pods", "watch"), ("pods/log", "get")}
     assert granted == jobs | pods | {("events", "list"), ("events", "watch")}
     assert list(printed("--no-rbac")) == ["ServiceAccount", "Deployment"]
+
+
+def test_an_agent_that_does_not_look_at_its_jobs_is_started_again(tmp_path: Path) -> None:
+    (container,) = printed()["Deployment"]["spec"]["template"]["spec"]["containers"]
+    _, *options = container["livenessProbe"]["exec"]["command"]
+    options[-1] = options[-1].replace("/var/lib/headrace", str(tmp_path))
+
+    def is_alive() -> bool:
+        return subprocess.run([sys.executable, *options], check=False).returncode == 0
+
+    assert not is_alive()
+    file = tmp_path / "agents" / "kubernetes" / ALIVE
+    file.parent.mkdir(parents=True)
+    file.touch()
+    assert is_alive()
+    os.utime(file, (0, 0))
+    assert not is_alive()
 
 
 def test_amounts_that_are_none() -> None:
