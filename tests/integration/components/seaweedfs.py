@@ -53,7 +53,7 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
         # Where it is, and that it speaks to nobody else.
         *("server", f"-dir={home / 'data'}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
         *("-s3", f"-s3.config={home / 's3.json'}", "-s3.allowDeleteBucketNotEmpty=true"),
-        *("-master.volumeSizeLimitMB=256", "-volume.max=20"),
+        *("-master.volumeSizeLimitMB=256", "-volume.max=200"),
         *(f"-{name}={port}" for name, port in ports.items()),
     ]
     with serving(command, lambda: answers(server.url), home / "log", {"HOME": str(home)}):
