@@ -9,8 +9,6 @@ import pytest
 from tests.integration.components.kubernetes.kubernetes_api import KubernetesApi
 from tests.support.kubernetes import IMAGE, job
 
-pytestmark = pytest.mark.needs("kubectl")
-
 
 class Kubectl:
     """The program, as an administrator runs it."""
