@@ -61,7 +61,7 @@ class EventStream:
                 for event in self._api.events(self._label, self._since, self._take):
                     self._since = _moment(event) or self._since
                     self._heard(event)
-                self._lost("it has ended its event stream")
+                self._lost(f"the Docker engine at {self._api.address} has ended its event stream")
             except (EngineAway, EngineRefusal) as error:
                 self._lost(str(error))
             except Exception:  # noqa: BLE001 - a fault in one event must not hide all ends to come
@@ -85,7 +85,7 @@ class EventStream:
 
     def _lost(self, why: str) -> None:
         if not self._is_away and not self._closing.is_set():
-            self._log.warning("The Docker engine is waited for: %s.", why)
+            self._log.warning("%s%s; it is waited for.", why[:1].upper(), why[1:])
         self._is_away = True
 
     @staticmethod
