@@ -10,15 +10,18 @@ import click
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def agent_options(kind: str, *, image: bool = True) -> Callable[[F], F]:
+def agent_options(
+    kind: str, *, image: bool = True, hostname_label: bool = True
+) -> Callable[[F], F]:
     """Give a command the options of an agent, in the order of its help.
 
-    The command is called with `name`, `labels` (a tuple), `env` (a dict), `limit`, `hostname_label`
-    and `api_url`, and with `image` (None if it was not given).
+    The command is called with `name`, `labels` (a tuple), `env` (a dict), `limit` and `api_url`, and
+    with `hostname_label` and `image` (None if it was not given) where they are asked for.
 
     Args:
         kind: The kind of agent, which is what one without a name is called.
         image: Whether its runs are started from an image.
+        hostname_label: Whether its machine's name may be a label.
     """
     options = [
         click.option("-n", "--name", default=kind, show_default=True, help="Its name, for people."),
@@ -39,13 +42,16 @@ def agent_options(kind: str, *, image: bool = True) -> Callable[[F], F]:
             help="A variable for all its runs.",
         ),
         click.option("--limit", type=click.IntRange(min=1), help="How many runs it has at once."),
-        click.option(
-            "--hostname-label/--no-hostname-label",
-            default=True,
-            help="Whether this machine's name is one of its labels, as it is by default.",
-        ),
-        click.option("--api-url", metavar="URL", help="The server's address."),
     ]
+    if hostname_label:
+        options.append(
+            click.option(
+                "--hostname-label/--no-hostname-label",
+                default=True,
+                help="Whether this machine's name is one of its labels, as it is by default.",
+            )
+        )
+    options.append(click.option("--api-url", metavar="URL", help="The server's address."))
     if image:
         options.append(
             click.option(

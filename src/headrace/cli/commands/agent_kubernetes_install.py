@@ -68,7 +68,7 @@ def _check_amount(
 @click.option(
     "--rbac/--no-rbac", default=True, help="Whether to print Role and RoleBinding, as by default."
 )
-@agent_options("kubernetes")
+@agent_options("kubernetes", hostname_label=False)  # a pod's name says nothing
 def command(
     namespace: str,
     service_account_name: str | None,
@@ -86,7 +86,6 @@ def command(
     labels: tuple[str, ...],
     env: dict[str, str],
     limit: int | None,
-    hostname_label: bool,
     api_url: str | None,
     image: str | None,
 ) -> None:
@@ -95,7 +94,6 @@ def command(
     from headrace.config import config
     from headrace.run_configs.templates import as_yaml
 
-    del hostname_label  # a pod's name says nothing: it is never a label there
     server = api_url or config.api_url
     known_by = uuid.uuid5(uuid.NAMESPACE_URL, f"{server}#{namespace}/{name}")
     installation = Installation(

@@ -73,6 +73,12 @@ def test_the_key_is_a_reference_and_the_id_stays() -> None:
     assert own["HEADRACE_AGENT_ID"] == "mine"
 
 
+def test_an_option_that_means_nothing_in_a_pod_is_refused() -> None:
+    done = CliRunner().invoke(command, ["--hostname-label"])
+    assert done.exit_code == 2
+    assert "No such option" in done.output
+
+
 def test_just_the_rights_that_are_needed() -> None:
     rules = printed()["Role"]["rules"]
     granted = {
