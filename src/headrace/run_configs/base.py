@@ -77,13 +77,15 @@ class RunConfig:
         if self.env is None:
             return None
         if not isinstance(self.env, Mapping):
-            raise self._error(f"its env must be a dict, not {self.env!r}")
+            raise self._error(f"its env must be a dict, not a {type(self.env).__name__}")
         variables: dict[str, str] = {}
         given: Iterable[tuple[object, object]] = self.env.items()
         for name, value in given:
             if not isinstance(name, str) or not isinstance(value, str | int | float):
+                # The value may be a secret: it is not repeated.
                 raise self._error(
-                    f"its env must map names to strings, and {name!r}: {value!r} does not"
+                    f"its env must map names to strings, and {name!r} to a {type(value).__name__} "
+                    "is something else"
                 )
             variables[name] = str(value)
         return variables
@@ -100,7 +102,7 @@ class RunConfig:
         for field in names:
             value = getattr(self, field)
             if not isinstance(value, Mapping | None):
-                raise self._error(f"its {field} must be a dict, not {value!r}")
+                raise self._error(f"its {field} must be a dict, not a {type(value).__name__}")
 
     def _check_at_most_one(self, *names: str) -> None:
         """Make sure that no more than one of these fields is given."""

@@ -30,12 +30,16 @@ def objection_to_job(template: Mapping[str, Any]) -> str | None:
         place.append(name)
         found = {} if found.get(name) is None else found[name]
         if not isinstance(found, Mapping):
-            return f"is no Job: its {'.'.join(place)} must be a mapping, not {found!r}"
+            return (
+                f"is no Job: its {'.'.join(place)} must be a mapping, not a {type(found).__name__}"
+            )
     for name in ("metadata.labels", "metadata.annotations"):
         for prefix, root in (("", template), ("spec.template.", _at(template, "spec.template"))):
             value = _at(root, name)
             if not isinstance(value, Mapping):
-                return f"is no Job: its {prefix}{name} must be a mapping, not {value!r}"
+                return (
+                    f"is no Job: its {prefix}{name} must be a mapping, not a {type(value).__name__}"
+                )
     return _objection_to_containers(found.get("containers"))
 
 
@@ -45,7 +49,7 @@ def _objection_to_containers(containers: Any) -> str | None:
     if not isinstance(containers, list) or not all(
         isinstance(each, Mapping) for each in containers
     ):
-        return f"is no Job: its containers must be a list of mappings, not {containers!r}"
+        return "is no Job: its containers must be a list of mappings"
     for container in containers:
         name = container.get("name", "flow")
         for field in ("env", "args", "command"):

@@ -69,5 +69,7 @@ def parse(text: str, where: str) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise RunConfigError(f"What stands in {where} is no YAML: {error}.") from error
     if not isinstance(found, Mapping):
-        raise RunConfigError(f"What stands in {where} is no YAML mapping, but {found!r}.")
+        raise RunConfigError(
+            f"What stands in {where} is no YAML mapping, but a {type(found).__name__}."
+        )
     return dict(found)

@@ -43,8 +43,12 @@ class VertexRun(RunConfig):
         if specs is None:
             return
         if isinstance(specs, str) or not isinstance(specs, Sequence):
-            raise self._error(f"its worker_pool_specs must be a list of dicts, not {specs!r}")
+            raise self._error(
+                f"its worker_pool_specs must be a list of dicts, not a {type(specs).__name__}"
+            )
         for spec in specs:
             if not isinstance(spec, Mapping):
-                raise self._error(f"its worker_pool_specs must be dicts, and {spec!r} is not")
+                raise self._error(
+                    f"its worker_pool_specs must be dicts, and one is a {type(spec).__name__}"
+                )
         self._set("worker_pool_specs", list(specs))

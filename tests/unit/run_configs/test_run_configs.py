@@ -67,8 +67,8 @@ def test_what_was_given_can_be_changed_without_changing_the_run_config():
     ("kind", "arguments", "says"),
     [
         (UniversalRun, {"env": ["A=1"]}, "env must be a dict"),
-        (UniversalRun, {"env": {"A": None}}, "'A': None"),
-        (UniversalRun, {"env": {1: "x"}}, "1: 'x'"),
+        (UniversalRun, {"env": {"A": None}}, "'A' to a NoneType"),
+        (UniversalRun, {"env": {1: "x"}}, "1 to a str"),
         (UniversalRun, {"labels": "gpu"}, "labels must be a list of strings, not 'gpu'"),
         (UniversalRun, {"labels": ["gpu", 1]}, "labels must be strings, and 1 is not"),
         (LocalRun, {"working_dir": 5}, "working_dir must be a string, not 5"),
@@ -105,7 +105,7 @@ def test_what_was_given_can_be_changed_without_changing_the_run_config():
         (ECSRun, {"cpu": []}, "cpu must be a string"),
         (ECSRun, {"run_task_kwargs": "x"}, "run_task_kwargs must be a dict"),
         (VertexRun, {"worker_pool_specs": {"a": 1}}, "worker_pool_specs must be a list"),
-        (VertexRun, {"worker_pool_specs": ["a"]}, "'a' is not"),
+        (VertexRun, {"worker_pool_specs": ["a"]}, "one is a str"),
         (VertexRun, {"scheduling": 5}, "scheduling must be a dict"),
     ],
 )
@@ -114,6 +114,30 @@ def test_bad_arguments_are_refused_by_name(kind, arguments, says):
         kind(**arguments)
     assert isinstance(info.value, RunConfigError)
     assert says in str(info.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments"),
+    [
+        (UniversalRun, {"env": ["PASSWORD=s3cr3t"]}),
+        (UniversalRun, {"env": {"PASSWORD": ["s3cr3t"]}}),
+        (DockerRun, {"host_config": ["s3cr3t"]}),
+        (KubernetesRun, {"job_template": "- s3cr3t"}),
+        (KubernetesRun, {"job_template": {"spec": ["s3cr3t"]}}),
+        (KubernetesRun, {"job_template": {"metadata": {"labels": "s3cr3t"}}}),
+        (
+            KubernetesRun,
+            {"job_template": {"spec": {"template": {"spec": {"containers": {"env": "s3cr3t"}}}}}},
+        ),
+        (ECSRun, {"run_task_kwargs": ["s3cr3t"]}),
+        (VertexRun, {"worker_pool_specs": {"env": "s3cr3t"}}),
+        (VertexRun, {"worker_pool_specs": ["s3cr3t"]}),
+    ],
+)
+def test_what_may_be_a_secret_is_not_repeated(kind, arguments):
+    with pytest.raises(RunConfigError) as info:
+        kind(**arguments)
+    assert "s3cr3t" not in str(info.value)
 
 
 def test_what_is_no_json_is_refused_when_it_is_stored():

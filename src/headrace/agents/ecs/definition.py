@@ -167,7 +167,8 @@ def _flow_container(definition: dict[str, Any]) -> dict[str, Any]:
     containers = definition.setdefault("containerDefinitions", [])
     if not isinstance(containers, list):
         raise DeploymentError(
-            f"its task definition's containerDefinitions have to be a list, not {containers!r}",
+            # What stands there may be variables: it is not repeated.
+            "its task definition's containerDefinitions have to be a list",
             is_final=True,
         )
     found = flow_container(definition)
