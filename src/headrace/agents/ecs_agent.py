@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
-import urllib.parse
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +9,10 @@ from headrace.agents.ecs.api import EcsApi
 from headrace.agents.ecs.definition import Defaults
 from headrace.agents.ecs.launcher import ECSLauncher
 from headrace.agents.ecs.run_task import RESERVED, launch_type_of
+from headrace.agents.loopback import warn_of_loopback
 from headrace.agents.named_agent import NamedAgent
 from headrace.agents.templates import template_at
 from headrace.config import config
-from headrace.config.logging import get_logger
 from headrace.core.errors import ConfigError, DeploymentError
 
 if TYPE_CHECKING:
@@ -88,7 +86,7 @@ class ECSAgent(NamedAgent):
             )
 
         def launcher(client: Client, directory: AgentDirectory) -> ECSLauncher:
-            run_task = _read(run_task_kwargs_path, "the arguments of run_task")
+            run_task = _read(run_task_kwargs_path, "The agent's arguments of RunTask")
             if taken := [each for each in RESERVED if each in run_task]:
                 raise ConfigError(
                     f"{run_task_kwargs_path} says {' and '.join(taken)}, which is the agent's to "
@@ -98,7 +96,7 @@ class ECSAgent(NamedAgent):
                 image=image or config.agents.default_image,
                 launch_type=kind,
                 cluster=cluster,
-                definition=_read(task_definition_path, "the task definition"),
+                definition=_read(task_definition_path, "The agent's task definition"),
                 run_task=run_task,
                 task_role_arn=task_role_arn,
                 execution_role_arn=execution_role_arn,
@@ -124,7 +122,7 @@ class ECSAgent(NamedAgent):
                     found.network()
                 except DeploymentError as error:
                     raise ConfigError(f"Tasks on Fargate need a network: {error}.") from error
-            _warn_of_loopback(client.api_url)
+            warn_of_loopback(client.api_url, "a task")
             return found
 
         super().__init__(
@@ -144,18 +142,4 @@ def _read(address: str | None, what: str) -> dict[str, Any]:
     try:
         return template_at(address)
     except DeploymentError as error:
-        raise ConfigError(f"As {what} the agent was given {address}: {error}.") from error
-
-
-def _warn_of_loopback(api_url: str) -> None:
-    host = urllib.parse.urlsplit(api_url).hostname or ""
-    try:
-        is_loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        is_loopback = host == "localhost"
-    if is_loopback:
-        get_logger("agent").warning(
-            "The server's address, %s, means nothing inside a task: give one that tasks reach by "
-            "--api-url.",
-            api_url,
-        )
+        raise ConfigError(f"{what} cannot be used: {error}.") from error
