@@ -20,6 +20,9 @@ from headrace.agents.kubernetes.records import Bounds, Record, judge
 from headrace.agents.kubernetes.verdicts import Held, Over
 from headrace.agents.launcher import Deployment, Ended, News, Waits
 
+#: How many moments there may be that mean nothing any more, beside as many as there are deployments.
+_SPARE = 100
+
 
 class Deployments:
     """The deployments of an agent, by the names of their jobs. Any thread may call it.
@@ -168,6 +171,8 @@ class Deployments:
         found = judge(record, self._bounds, time.monotonic())
         if record.due is not None and record.due != before:
             heapq.heappush(self._due, (record.due, record.deployment.handle))
+            if len(self._due) > 2 * len(self._records) + _SPARE:
+                self._forget_moments()
             self._changed.notify_all()
         if isinstance(found, Over):
             record.ended = found
@@ -182,6 +187,13 @@ class Deployments:
         elif isinstance(found, Held) and found.why != record.told:
             record.told = found.why
             self._tell(Waits(deployment=record.deployment, why=found.why))
+
+    def _forget_moments(self) -> None:
+        """Leave out when to look at what is over, or was looked at since: that may be a day ahead."""
+        self._due = [
+            (record.due, name) for name, record in self._records.items() if record.due is not None
+        ]
+        heapq.heapify(self._due)
 
     def _tell(self, news: News) -> None:
         self._news.append(news)
