@@ -18,7 +18,7 @@ PYTHON ?=
 TEST_PROCESSES ?= 3
 SIDE_BY_SIDE = --numprocesses $(TEST_PROCESSES) --dist loadfile
 
-.PHONY: help demo test test-fast test-pythons check format bench docs docs-check changelog matrix lock clean env env-demo dot engine
+.PHONY: help demo test test-fast test-pythons check format bench docs docs-check changelog matrix lock clean env env-demo dot engine images
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -42,7 +42,11 @@ engine:
 demo: env-demo dot  ## Run the example flow on each executor, then tracked by a server (ARGS=--keep leaves it running)
 	@$(PY) -m examples $(ARGS)
 
-test: env dot engine  ## Run every test
+# Made before the tests, none of which is then kept waiting for minutes; cached below .cache.
+images: env engine
+	@$(PY) -m tests.integration.components.prepare $(TEST_PROCESSES)
+
+test: env dot images  ## Run every test
 	@$(PY) -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 test-fast: env dot  ## Run the unit and contract tests, in under 90 seconds
@@ -78,7 +82,7 @@ docs-check: env  ## Check the documentation's links, Python blocks and changelog
 changelog: env  ## Show what the changelog fragments add up to
 	@$(VENV)/bin/towncrier build --draft --version next
 
-matrix: env engine  ## Run the mixes of agents, storages and executors; write docs/deployment-matrix.md
+matrix: env images  ## Run the mixes of agents, storages and executors; write docs/deployment-matrix.md
 	@MATRIX_TABLE=docs/deployment-matrix.md $(PY) -m pytest tests/acceptance/test_matrix.py -k two_flows $(ARGS)
 
 lock: env  ## Renew the lock files (ARGS=--upgrade takes newer versions)
