@@ -205,6 +205,8 @@ def _tagged(definition: dict[str, Any], run: ClaimedRun) -> dict[str, Any]:
         "headrace.io/project": tag_text(run.project_name),
     }
     theirs = definition.get("tags") or []
+    if not isinstance(theirs, list):
+        raise DeploymentError("its task definition's tags have to be a list", is_final=True)
     kept = [tag for tag in theirs if not isinstance(tag, dict) or tag.get("key") not in ours]
     definition["tags"] = kept + [{"key": key, "value": value} for key, value in ours.items()]
     return definition

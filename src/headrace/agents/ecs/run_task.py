@@ -158,6 +158,8 @@ def arguments_of(
         AGENT_TAG: agent,
     }
     ours = [{"key": key, "value": value} for key, value in tags.items()]
+    if not isinstance(made.get("tags") or [], list):
+        raise DeploymentError("the tags of its run_task_kwargs have to be a list", is_final=True)
     return made | {
         "count": 1,
         "overrides": overrides,

@@ -221,6 +221,22 @@ def test_what_is_no_amount_is_named(field, amount):
     assert caught.value.is_final
 
 
+@pytest.mark.parametrize("wrong", [{"containerDefinitions": {"env": "s3cr3t"}}, {"tags": 5}])
+def test_a_definition_that_is_none_is_refused_and_not_repeated(wrong):
+    with pytest.raises(DeploymentError, match="have to be a list") as caught:
+        definition_of(run_with(), wrong, Defaults(image="i"), "FARGATE")
+
+    assert caught.value.is_final
+    assert "s3cr3t" not in str(caught.value)
+
+
+def test_tags_that_are_none_are_refused():
+    with pytest.raises(DeploymentError, match="tags of its run_task_kwargs") as caught:
+        arguments_of(run_with(), Defaults(image="i"), {"tags": 5}, {}, "agent")
+
+    assert caught.value.is_final
+
+
 def test_more_variables_than_ecs_takes_are_refused_before_it_is_asked():
     run = run_with(env={"LONG": "x" * 8000})
 
