@@ -76,7 +76,13 @@ def test_every_field_of_a_run_config():
 
 @pytest.mark.parametrize(
     ("given", "sent"),
-    [(90, "90s"), (1.5, "1.5s"), ("90s", "90s"), ({"seconds": 1, "nanos": 500_000_000}, "1.5s")],
+    [
+        (90, "90s"),
+        (1.5, "1.5s"),
+        ("90s", "90s"),
+        ({"seconds": 1, "nanos": 500_000_000}, "1.5s"),
+        ({"seconds": "x"}, {"seconds": "x"}),
+    ],
 )
 def test_times_are_written_as_json_has_them(given, sent):
     config = VertexRun(scheduling={"timeout": given, "max_wait_duration": given})
@@ -116,9 +122,16 @@ def test_worker_pools_keep_what_they_say_and_the_first_runs_the_flow():
     }
 
 
-def test_the_image_of_the_storage():
+@pytest.mark.parametrize(
+    "config",
+    [
+        UniversalRun(),
+        VertexRun(worker_pool_specs=[{"container_spec": {"image_uri": "registry.example/gpu:1"}}]),
+    ],
+)
+def test_the_image_of_the_storage(config):
     storage = {"type": "Docker", "image": "registry.example/flows@sha256:1"}
-    made = job(UniversalRun(), storage=storage)
+    made = job(config, storage=storage)
     (pool,) = made["jobSpec"]["workerPoolSpecs"]
     assert pool["containerSpec"]["imageUri"] == "registry.example/flows@sha256:1"
 
@@ -128,6 +141,10 @@ def test_the_image_of_the_storage():
     [
         (DockerRun(), "is a DockerRun"),
         (VertexRun(worker_pool_specs=[{"python_package_spec": {}}]), "python_package_spec"),
+        (VertexRun(worker_pool_specs=[{"container_spec": "x"}]), "has to be a dict"),
+        (VertexRun(worker_pool_specs=[{"container_spec": {"env": {"A": "1"}}}]), "a list of"),
+        (VertexRun(worker_pool_specs=[{"container_spec": {"env": ["A=1"]}}]), "a list of"),
+        (VertexRun(worker_pool_specs=[{"container_spec": {"env": [{"value": 1}]}}]), "a list of"),
     ],
 )
 def test_run_configs_that_are_refused_for_good(config, message):

@@ -147,10 +147,19 @@ def _pools(
     first.setdefault("machineSpec", machine)
     first.setdefault("replicaCount", 1)
     container = first.get("containerSpec") or {}
-    image = config.get("image") or container.get("imageUri") or image_of(run, defaults.image)
-    variables = {each["name"]: each.get("value", "") for each in container.get("env", [])}
+    entries = container.get("env") or [] if isinstance(container, dict) else None
+    if not isinstance(entries, list) or not all(
+        isinstance(each, dict) and isinstance(each.get("name"), str) for each in entries
+    ):
+        # The values may be secrets: they are not repeated.
+        raise DeploymentError(
+            "the container_spec of its first worker pool has to be a dict, and the env in it a list of "
+            'variables: {"name": "STAGE", "value": "test"}',
+            is_final=True,
+        )
+    variables = {each["name"]: each.get("value", "") for each in entries}
     first["containerSpec"] = {
-        "imageUri": image,
+        "imageUri": image_of(run, container.get("imageUri") or defaults.image),
         "command": _COMMAND,
         "env": [{"name": name, "value": value} for name, value in {**variables, **env}.items()],
     }
@@ -221,7 +230,10 @@ def _in_camel(name: str) -> str:
 def _duration(value: Any) -> Any:
     """Return a time as JSON has it, "3600s", from a number of seconds or from a message's fields."""
     if isinstance(value, Mapping):
-        seconds = float(value.get("seconds", 0)) + float(value.get("nanos", 0)) / 1e9
+        try:
+            seconds = float(value.get("seconds", 0)) + float(value.get("nanos", 0)) / 1e9
+        except (TypeError, ValueError):
+            return value  # which Vertex AI refuses in its own words
         return f"{seconds:g}s" if seconds < 1e5 and seconds % 1 else f"{int(seconds)}s"
     if isinstance(value, int | float) and not isinstance(value, bool):
         return f"{value}s"
