@@ -149,6 +149,7 @@ class Agent:
         """Find the runs of an earlier process of this agent, even if the platform is not up yet."""
         until = time.monotonic() + _RECOVERY_SECONDS
         pause = FIRST_PAUSE
+        said = ""
         while not self._stopping.is_set():
             try:
                 for deployment in self._launcher.recover(self._id):
@@ -164,7 +165,9 @@ class Agent:
                 if time.monotonic() > until:
                     self._log.error("Runs of earlier may not be found: %s", error)
                     return
-                self._log.warning("Runs of earlier are looked for again: %s", error)
+                if str(error) != said:
+                    said = str(error)
+                    self._log.warning("Runs of earlier cannot be looked for yet: %s", said)
                 self._stopping.wait(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
 

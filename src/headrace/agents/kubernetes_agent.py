@@ -138,7 +138,7 @@ def _template(address: str | None) -> dict[str, Any] | None:
     try:
         template = template_at(address)
     except DeploymentError as error:
-        raise ConfigError(f"As job template the agent was given {address}: {error}.") from error
+        raise ConfigError(f"The agent's job template cannot be used: {error}.") from error
     objection = objection_to_job(template)
     if objection is not None:
         raise ConfigError(f"The job template {address} {objection}.")

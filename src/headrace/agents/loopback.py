@@ -9,7 +9,18 @@ from headrace.config.logging import get_logger
 
 
 def warn_of_loopback(api_url: str, inside: str) -> None:
-    """Warn that a server's address means nothing to what is deployed, if that is so.
+    """Warn in the agent's log that a server's address means nothing to what is deployed, if so.
+
+    Args:
+        api_url: The server's address, as flow runs are given it.
+        inside: What they run in, such as "a pod".
+    """
+    if (objection := objection_to_loopback(api_url, inside)) is not None:
+        get_logger("agent").warning("%s", objection)
+
+
+def objection_to_loopback(api_url: str, inside: str) -> str | None:
+    """Say that a server's address means nothing to what is deployed; None if it is not so.
 
     Args:
         api_url: The server's address, as flow runs are given it.
@@ -20,10 +31,9 @@ def warn_of_loopback(api_url: str, inside: str) -> None:
         is_loopback = ipaddress.ip_address(host).is_loopback
     except ValueError:
         is_loopback = host == "localhost"
-    if is_loopback:
-        get_logger("agent").warning(
-            "The server's address, %s, means nothing inside %s: give one that is reached from there "
-            "by --api-url.",
-            api_url,
-            inside,
-        )
+    if not is_loopback:
+        return None
+    return (
+        f"The server's address, {api_url}, means nothing inside {inside}: give one that is reached "
+        "from there by --api-url."
+    )

@@ -43,8 +43,11 @@ def template_at(address: str) -> dict[str, Any]:
         return parse(_fetched(address, scheme), address)
     except (MissingExtraError, RunConfigError) as error:
         # The way out that a run config's author is given, agent://, is where we are already.
-        message = str(error).partition(" For a path on the agent's machine")[0]
-        raise DeploymentError(f"the template {address}: {message}", is_final=True) from error
+        message = str(error).partition(" For a path on the agent's machine")[0].rstrip(".")
+        message = f"{message[:1].lower()}{message[1:]}"
+        if rest not in message:
+            message = f"the template {address}: {message}"
+        raise DeploymentError(message, is_final=True) from error
 
 
 def _fetched(address: str, scheme: str) -> str:

@@ -56,6 +56,7 @@ def agent_options(
         options.append(
             click.option(
                 "--image",
+                callback=_image,
                 help="The image of runs that name none; by default that of `agents.default_image`.",
             )
         )
@@ -66,6 +67,12 @@ def agent_options(
         return command
 
     return add
+
+
+def _image(_context: click.Context, _option: click.Parameter, given: str | None) -> str | None:
+    if given is not None and (not given or any(each.isspace() for each in given)):
+        raise click.BadParameter(f"{given!r} is no image: write it like registry.example/etl:7.")
+    return given
 
 
 def _variables(

@@ -61,3 +61,10 @@ def test_a_variable_without_a_name_is_refused_and_not_repeated(variable):
 def test_a_limit_of_none_is_refused():
     result, _ = _given("--limit", "0")
     assert result.exit_code == 2
+
+
+@pytest.mark.parametrize("image", ["", "etl 7"])
+def test_an_image_that_can_be_none_is_refused(image):
+    result, _ = _given("--image", image)
+    assert result.exit_code == 2
+    assert f"{image!r} is no image" in result.output

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tarfile
 import tempfile
@@ -65,6 +66,7 @@ class DockerApi:
         self._docker = docker
         self._lock = threading.Lock()
         self._made: Any = None
+        given = base_url or os.environ.get("DOCKER_HOST")
         try:
             settings = docker.utils.kwargs_from_env()
             if base_url:
@@ -73,7 +75,10 @@ class DockerApi:
                 settings.get("base_url"), tls=bool(settings.get("tls"))
             ).replace("http+unix://", "unix://")
         except (docker.errors.DockerException, ValueError) as error:
-            raise ConfigError(f"There can be no Docker engine at {base_url!r}: {error}") from error
+            raise ConfigError(
+                f"There can be no Docker engine at {given!r}: {error}. Write it like "
+                "unix:///var/run/docker.sock or tcp://builder:2376, as --base-url or DOCKER_HOST."
+            ) from error
         if self.address.startswith("unix://"):
             settings.pop("tls", None)
         self._settings = {**settings, "timeout": timeout, "max_pool_size": _CONNECTIONS}

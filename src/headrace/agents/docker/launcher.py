@@ -98,7 +98,10 @@ class DockerLauncher(Launcher):
         self._agent = agent
         try:
             self._look()
-        except (EngineAway, EngineRefusal) as error:
+        except EngineAway as error:
+            hint = "start it, or name another by --base-url or DOCKER_HOST"
+            raise DeploymentError(f"{error} ({hint})") from error
+        except EngineRefusal as error:
             raise DeploymentError(str(error)) from error
         self._follow()
         return self._known.live

@@ -112,7 +112,7 @@ class Cluster:
         if not any(os.path.isfile(each) for each in file.split(os.pathsep)):
             raise ConfigError(
                 f"There is no cluster to deploy to: this is no pod with a service account, and there "
-                f"is no kubeconfig {file}. Name one by KUBECONFIG."
+                f"is no kubeconfig {file}. Name one by --kubeconfig or KUBECONFIG."
             )
         try:
             contexts, active = library.list_kube_config_contexts(file)

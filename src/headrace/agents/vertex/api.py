@@ -98,7 +98,7 @@ class VertexApi:
             credentials, own = google.auth.default(scopes=[_SCOPE])
         except GoogleAuthError as error:
             raise ConfigError(
-                f"There are no credentials for Google Cloud: {error} "
+                f"There are no credentials for Google Cloud: {str(error.args[0]).rstrip('.')}. "
                 "Set GOOGLE_APPLICATION_CREDENTIALS to a key's file, or run: "
                 "gcloud auth application-default login"
             ) from error

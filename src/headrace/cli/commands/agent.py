@@ -26,6 +26,8 @@ They ask the server for flow runs that match their labels.
 \b
 Examples:
   headrace agent local start --label etl
+  headrace agent docker start --image registry.example/etl:7
+  headrace agent kubernetes start --help
   headrace agent list
   headrace agent list --json
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import click
@@ -35,17 +36,35 @@ Examples:
 """
 
 
+_NAME = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
+
+
+def object_name(_context: click.Context, _option: click.Parameter, given: str | None) -> str | None:
+    """Return the name of something in a cluster, if Kubernetes has such names."""
+    if given is not None and not _NAME.fullmatch(given):
+        raise click.BadParameter(
+            f"{given!r} is none of Kubernetes' names, which are lower-case letters, digits and hyphens."
+        )
+    return given
+
+
 def _names(
-    _context: click.Context, _option: click.Parameter, given: tuple[str, ...]
+    context: click.Context, option: click.Parameter, given: tuple[str, ...]
 ) -> tuple[str, ...]:
     """Return names that were given one by one, or with commas between them."""
-    return tuple(name for each in given for part in each.split(",") if (name := part.strip()))
+    names = tuple(name for each in given for part in each.split(",") if (name := part.strip()))
+    for name in names:
+        object_name(context, option, name)
+    return names
 
 
 #: What is said of the pods of runs whose run config does not say it, by both commands.
 POD_OPTIONS = (
     click.option(
-        "--service-account-name", metavar="NAME", help="The service account of flow runs' pods."
+        "--service-account-name",
+        metavar="NAME",
+        callback=object_name,
+        help="The service account of flow runs' pods.",
     ),
     click.option(
         "--image-pull-secrets",
@@ -70,7 +89,11 @@ def pod_options(given: Any) -> Any:
 
 
 @click.command("start", help=_HELP)
-@click.option("--namespace", help="The namespace; by default the pod's own, or the context's.")
+@click.option(
+    "--namespace",
+    callback=object_name,
+    help="The namespace; by default the pod's own, or the context's.",
+)
 @click.option(
     "--job-template",
     "job_template_path",

@@ -7,7 +7,7 @@ import uuid
 import click
 
 from headrace.cli.agent_options import agent_options
-from headrace.cli.commands.agent_kubernetes import pod_options
+from headrace.cli.commands.agent_kubernetes import object_name, pod_options
 
 _HELP = """\
 Print the manifests of an agent that runs in the cluster: a Deployment, its ServiceAccount, and a
@@ -35,13 +35,24 @@ def _check_amount(
     return given
 
 
-@click.command("install", help=_HELP)
-@click.option("--namespace", default="default", show_default=True, help="Where agent and jobs are.")
+@click.command("install", help=_HELP, short_help="Print what has an agent run in a cluster.")
+@click.option(
+    "--namespace",
+    default="default",
+    show_default=True,
+    callback=object_name,
+    help="Where agent and jobs are.",
+)
 @pod_options
 @click.option(
     "--agent-image", metavar="IMAGE", help="The agent's own image; by default that of its runs."
 )
-@click.option("--api-key-secret", metavar="NAME", help="The Secret that holds the agent's API key.")
+@click.option(
+    "--api-key-secret",
+    metavar="NAME",
+    callback=object_name,
+    help="The Secret that holds the agent's API key.",
+)
 @click.option(
     "--api-key-key",
     metavar="KEY",
@@ -91,10 +102,15 @@ def command(
 ) -> None:
     """Print the manifests of an agent."""
     from headrace.agents.kubernetes.manifests import Installation, manifests
+    from headrace.agents.loopback import objection_to_loopback
+    from headrace.client.client import Client
     from headrace.config import config
     from headrace.run_configs.templates import as_yaml
 
-    server = api_url or config.api_url
+    server = Client(api_url).api_url
+    if (objection := objection_to_loopback(server, "a pod")) is not None:
+        # Not as a log line: what is printed goes to kubectl.
+        click.echo(objection, err=True)
     known_by = uuid.uuid5(uuid.NAMESPACE_URL, f"{server}#{namespace}/{name}")
     installation = Installation(
         agent_id=agent_id or str(known_by),

@@ -34,7 +34,7 @@ def command(as_json: bool) -> None:
     )
 
 
-@click.command("forget")
+@click.command("forget", short_help="Forget an agent.")
 @click.argument("agent")
 @json_option
 def forget(agent: str, as_json: bool) -> None:
