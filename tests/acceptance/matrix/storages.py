@@ -67,6 +67,7 @@ class Storages:
         return "Local()"
 
     def module(self, name: str) -> str:
+        self.env["Module"] = {"PYTHONPATH": str(self.folder / "modules")}
         return f"Module({name.replace('-', '_')!r})"
 
     # -- repositories ---------------------------------------------------------------------------
