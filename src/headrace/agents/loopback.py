@@ -1,4 +1,4 @@
-"""A warning about addresses that mean another machine to whoever is given them."""
+"""Addresses that mean another machine to whoever is given them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,17 @@ import ipaddress
 import urllib.parse
 
 from headrace.config.logging import get_logger
+
+
+def is_loopback(url: str) -> bool:
+    """Tell whether an address means the machine itself, whoever asks."""
+    host = urllib.parse.urlsplit(url).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def warn_of_loopback(api_url: str, inside: str) -> None:
@@ -26,12 +37,7 @@ def objection_to_loopback(api_url: str, inside: str) -> str | None:
         api_url: The server's address, as flow runs are given it.
         inside: What they run in, such as "a pod".
     """
-    host = urllib.parse.urlsplit(api_url).hostname or ""
-    try:
-        is_loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        is_loopback = host == "localhost"
-    if not is_loopback:
+    if not is_loopback(api_url):
         return None
     return (
         f"The server's address, {api_url}, means nothing inside {inside}: give one that is reached "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from headrace.agents.environment import run_environment
 from headrace.agents.exit_codes import end_of
 from headrace.agents.images import image_of
 from headrace.agents.launcher import Deployment, Ended
+from headrace.agents.loopback import is_loopback
 from headrace.core.errors import ConfigError, DeploymentError
 from headrace.engine.run_directory import RUN_DIRECTORY
 
@@ -159,19 +159,16 @@ def _check(host: dict[str, Any]) -> None:
             "started again by Headrace: leave it out",
             is_final=True,
         )
+    for name, kinds, words in (
+        ("extra_hosts", Mapping | list | None, "a dict or a list"),
+        ("port_bindings", Mapping | None, "a dict"),
+    ):
+        if not isinstance(host.get(name), kinds):
+            raise DeploymentError(
+                f"the {name} of its host_config have to be {words}", is_final=True
+            )
     # Its logs may be needed first; afterwards it is removed anyway.
     host.pop("auto_remove", None)
-
-
-def is_loopback(url: str) -> bool:
-    """Tell whether an address means the machine itself, whoever asks."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _network(api_url: str) -> str:

@@ -124,7 +124,7 @@ class DockerLauncher(Launcher):
         finally:
             has_ended = self._known.started(deployment)
         if had_ended or has_ended:
-            self._aside.submit(self._ended, deployment.handle)
+            self._aside.submit(self._ended_already, deployment.handle)
         else:
             self._outputs.follow(deployment)
         return deployment
@@ -248,6 +248,13 @@ class DockerLauncher(Launcher):
         else:
             self._end(ended_container(deployment, code, state))
 
+    def _ended_already(self, name: str) -> None:
+        try:
+            self._ended(name)
+        except (EngineAway, EngineRefusal) as error:
+            self._log.warning("How the container %s ended is looked at soon: %s.", name, error)
+            self._looked_at = time.monotonic() - _LOOK + _AGAIN_AT_MOST
+
     def _end(self, ended: Ended) -> None:
         if self._known.over(ended.deployment.handle):
             self._news.put(ended)
@@ -257,6 +264,9 @@ class DockerLauncher(Launcher):
             how = self._salvage.settle(deployment)
         except InterruptedError:
             return
+        except Exception:  # noqa: BLE001 - a container may have left anything; its end is to be told
+            self._log.exception("What %s still had to say is lost.", deployment.handle)
+            how = None
         if how is None:
             self._end(ended_container(deployment, Ending.UNDELIVERED, state))
         else:

@@ -10,7 +10,6 @@ from headrace.agents.docker.container import (
     container_of,
     deployment_of,
     ended_container,
-    is_loopback,
 )
 from headrace.agents.docker.starting import is_final
 from headrace.core.errors import ConfigError, DeploymentError
@@ -104,6 +103,8 @@ def test_hosts_that_the_run_config_names_stay():
     [
         ({"type": "KubernetesRun"}, "KubernetesRun"),
         ({"host_config": {"restart_policy": {"Name": "on-failure"}}}, "on-failure"),
+        ({"host_config": {"extra_hosts": "a:10.0.0.1"}}, "extra_hosts"),
+        ({"host_config": {"port_bindings": [80]}}, "port_bindings"),
     ],
 )
 def test_what_can_never_be_made(run_config, words):
@@ -126,21 +127,6 @@ def test_what_is_a_volume(volume):
 def test_the_hosts_network_goes_with_no_other():
     with pytest.raises(ConfigError, match="host"):
         ContainerDefaults(image="headrace:1", networks=["host", "one"])
-
-
-@pytest.mark.parametrize(
-    ("url", "answer"),
-    [
-        (LOOPBACK, True),
-        ("http://localhost:1", True),
-        ("http://a.localhost", True),
-        ("http://[::1]", True),
-        (REMOTE, False),
-        ("http://192.168.0.1", False),
-    ],
-)
-def test_what_is_loopback(url, answer):
-    assert is_loopback(url) is answer
 
 
 @pytest.mark.parametrize(

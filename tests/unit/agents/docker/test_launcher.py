@@ -1,0 +1,104 @@
+"""The Docker launcher, with an engine that says what it is told to."""
+
+from __future__ import annotations
+
+import tarfile
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from headrace.agents.docker.api import EngineRefusal
+from headrace.agents.docker.container import AGENT, ATTEMPT, RUN, ContainerDefaults
+from headrace.agents.docker.launcher import DockerLauncher
+from headrace.agents.launcher import Ended, Waits
+from headrace.engine.supervisor import Ending
+from headrace.testing import LauncherContract
+
+
+class Engine:
+    """An engine with one container, which has ended."""
+
+    address = "unix:///engine.sock"
+
+    def __init__(self, code: int) -> None:
+        self.state = {"Status": "exited", "ExitCode": code, "OOMKilled": False}
+        self.run = "run"
+        self.is_empty = False
+        self.fails_at = 0
+        self._asked = 0
+        self._closing = threading.Event()
+
+    def containers(self, label: str) -> list[dict[str, Any]]:
+        labels = {RUN: self.run, ATTEMPT: "1", AGENT: "agent"}
+        there = {"Names": [f"/headrace-{self.run}-1"], "Labels": labels, "State": "exited"}
+        return [] if self.is_empty else [there]
+
+    def inspect(self, name: str) -> dict[str, Any]:
+        self._asked += 1
+        if self._asked == self.fails_at:
+            raise EngineRefusal("not now")
+        return {"State": self.state, "HostConfig": {}, "Config": {"Labels": {AGENT: "agent"}}}
+
+    def copy_out(self, name: str, path: str, target: Any) -> bool:
+        raise tarfile.ReadError("unexpected end of data")
+
+    def host_config(self, **settings: Any) -> dict[str, Any]:
+        return settings
+
+    def create(self, name: str, config: Any) -> str:
+        self.run = name.removeprefix("headrace-").removesuffix("-1")
+        raise EngineRefusal("there is one of this name", 409)
+
+    def events(self, label: str, since: Any, opened: Any):
+        opened(self)
+        self._closing.wait(10)
+        yield from ()
+
+    def close(self) -> None:
+        self._closing.set()
+
+
+def launcher_on(engine: Any, folder: Any) -> DockerLauncher:
+    return DockerLauncher(
+        engine,
+        api_url="http://127.0.0.1:4200",
+        defaults=ContainerDefaults(image="headrace"),
+        folder=folder,
+        pull=False,
+    )
+
+
+def end_in(launcher: DockerLauncher, seconds: float) -> Ended:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        for each in launcher.watch(0.1):
+            if not isinstance(each, Waits):
+                return each
+    pytest.fail("nobody was told of its end")
+
+
+def test_a_run_directory_that_cannot_be_read_hides_no_end(tmp_path) -> None:
+    launcher = launcher_on(Engine(Ending.UNDELIVERED), tmp_path)
+    launcher.recover("agent")
+    ended = end_in(launcher, 5)
+    launcher.close()
+    assert ended.to_report
+    assert ended.deployment.flow_run_id == "run"
+
+
+def test_an_engine_that_fails_for_a_moment_hides_no_end(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("headrace.agents.docker.launcher._AGAIN_AT_MOST", 0.5)
+    engine = Engine(3)
+    engine.is_empty = True
+    launcher = launcher_on(engine, tmp_path)
+    assert list(launcher.recover("agent")) == []
+    # The first question finds it there, ended already; the second is how.
+    engine.fails_at = 2
+    deployment = launcher.deploy(LauncherContract.run_that("fail"))
+    engine.is_empty = False
+    ended = end_in(launcher, 5)
+    launcher.close()
+    assert ended.deployment == deployment
+    assert "exit code 3" in ended.how
