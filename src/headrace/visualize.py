@@ -128,11 +128,16 @@ def show(picture: Any, filename: str | os.PathLike[str] | None, format: str | No
     graphviz = _graphviz()
     try:
         if filename is None:
+            import shutil
             import tempfile
 
-            # The viewer reads the file after this call has returned, so it is left behind.
             folder = tempfile.mkdtemp(prefix="headrace-")
-            picture.render(os.path.join(folder, "flow"), view=True, format=format, cleanup=True)
+            try:
+                picture.render(os.path.join(folder, "flow"), view=True, format=format, cleanup=True)
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+            # The viewer reads the file after this call has returned, so it is left behind.
             return
         stem, suffix = os.path.splitext(os.fspath(filename))
         named = suffix[1:].lower()

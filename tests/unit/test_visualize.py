@@ -1,4 +1,5 @@
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -157,9 +158,10 @@ def test_without_a_viewer_the_way_out_is_named(flow, tmp_path, monkeypatch):
     dot = shutil.which("dot")
     (tmp_path / "dot").symlink_to(dot)
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with pytest.raises(MissingProgramError, match="xdg-open.*filename="):
         show(draw(flow), None, "svg")
+    assert [each.name for each in tmp_path.iterdir()] == ["dot"]
 
 
 def test_a_notebook_shows_what_is_returned(flow, monkeypatch):

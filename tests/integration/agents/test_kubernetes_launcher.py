@@ -335,7 +335,7 @@ def test_a_namespace_that_is_not_there(api) -> None:
 
 def test_the_rights_that_install_grants_are_enough(api) -> None:
     done = CliRunner().invoke(install, ["--api-url", "http://127.0.0.1:4200"])
-    documents = [each for each in yaml.safe_load_all(done.output) if each["kind"] != "Deployment"]
+    documents = [each for each in yaml.safe_load_all(done.stdout) if each["kind"] != "Deployment"]
     api.apply(yaml.safe_dump_all(documents))
     agent = Agent(api.kubeconfig_of("headrace-agent-kubernetes"))
     try:

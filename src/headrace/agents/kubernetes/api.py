@@ -101,7 +101,9 @@ class KubernetesApi:
                 self.call("GET", self.path(kind), query={"limit": "1"}, seconds=10.0)
             except ApiRefusal as refusal:
                 if refusal.status not in (401, 403, 404):
-                    self._log.warning("It is not known yet who we are: %s", refusal)
+                    self._log.warning(
+                        "It is not known yet what this agent may do there: %s", refusal
+                    )
                     return
                 raise ConfigError(
                     f"An agent cannot work in {self.where}: {refusal}. Which rights it needs is "

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 _PATIENCE = 60.0
 #: ... and to do what a later start of the agent would do as well.
 _LESS_PATIENCE = 20.0
+#: ... and what the agent tries again by itself, unless it is told to end.
+_LITTLE_PATIENCE = 2.0
 _MOST_LOGS = 64 << 10
 #: The file in the agent's directory that is touched while it looks at its jobs, and every how many
 #: seconds: whoever watches over the agent sees that it does.
@@ -94,8 +96,8 @@ class KubernetesLauncher(Launcher):
         events = Watch(api, "events", Event, "", known.see_all_events, known.see_event)
         # They begin when they are waited for, whether or not everything is found now.
         self._watches = [jobs, pods, events]
-        jobs.read(_LESS_PATIENCE)
-        pods.read(_LESS_PATIENCE)
+        jobs.read(_LITTLE_PATIENCE)
+        pods.read(_LITTLE_PATIENCE)
         yield from known.live()
 
     # -- deploying ------------------------------------------------------------------------------
