@@ -15,8 +15,9 @@ def agent_options(
 ) -> Callable[[F], F]:
     """Give a command the options of an agent, in the order of its help.
 
-    The command is called with `name`, `labels` (a tuple), `env` (a dict), `limit` and `api_url`, and
-    with `hostname_label` and `image` (None if it was not given) where they are asked for.
+    The command is called with `name`, `labels` (a tuple), `env_vars` (a dict), `limit` and `api_url`,
+    and with `hostname_label` and `image` (None if it was not given) where they are asked for: as the
+    class of the agent calls them.
 
     Args:
         kind: The kind of agent, which is what one without a name is called.
@@ -35,7 +36,7 @@ def agent_options(
         click.option(
             "-e",
             "--env",
-            "env",
+            "env_vars",
             multiple=True,
             metavar="NAME=VALUE",
             callback=_variables,

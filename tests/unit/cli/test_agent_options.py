@@ -1,5 +1,8 @@
 """The options that the agents of all kinds have."""
 
+import inspect
+from importlib import import_module
+
 import click
 import pytest
 from click.testing import CliRunner
@@ -25,7 +28,7 @@ def test_what_they_are_without_being_given():
     assert got == {
         "name": "docker",
         "labels": (),
-        "env": {},
+        "env_vars": {},
         "limit": None,
         "hostname_label": True,
         "api_url": None,
@@ -42,7 +45,7 @@ def test_what_is_given():
     assert got == {
         "name": "etl",
         "labels": ("a", "b"),
-        "env": {"A": "1=2", "B": ""},
+        "env_vars": {"A": "1=2", "B": ""},
         "limit": 3,
         "hostname_label": False,
         "api_url": "http://server",
@@ -68,3 +71,22 @@ def test_an_image_that_can_be_none_is_refused(image):
     result, _ = _given("--image", image)
     assert result.exit_code == 2
     assert f"{image!r} is no image" in result.output
+
+
+@pytest.mark.parametrize(
+    ("kind", "agent"),
+    [
+        ("docker", "DockerAgent"),
+        ("ecs", "ECSAgent"),
+        ("kubernetes", "KubernetesAgent"),
+        ("local", "LocalAgent"),
+        ("vertex", "VertexAgent"),
+    ],
+)
+def test_every_option_is_an_argument_of_the_agent(kind, agent):
+    start = import_module(f"headrace.cli.commands.agent_{kind}").start
+    made = getattr(import_module(f"headrace.agents.{kind}_agent"), agent)
+    options = {each.name for each in start.params}
+    arguments = {*inspect.signature(made).parameters}
+    assert options - {"no_pull"} <= arguments
+    assert "image" in options or kind == "local"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from headrace.cli.agent_options import agent_options
@@ -58,39 +60,8 @@ Examples:
     help="How long the engine may take to answer.",
 )
 @click.option("--keep", is_flag=True, help="Keep containers that are over, with “-over” added.")
-def start(
-    name: str,
-    labels: tuple[str, ...],
-    env: dict[str, str],
-    limit: int | None,
-    hostname_label: bool,
-    api_url: str | None,
-    image: str | None,
-    networks: tuple[str, ...],
-    volumes: tuple[str, ...],
-    base_url: str | None,
-    no_pull: bool,
-    show_flow_logs: bool,
-    docker_client_timeout: float,
-    keep: bool,
-) -> None:
+def start(no_pull: bool, **options: Any) -> None:
     """Run flows in containers."""
     from headrace.agents.docker_agent import DockerAgent
 
-    agent = DockerAgent(
-        base_url=base_url,
-        image=image,
-        networks=networks,
-        volumes=volumes,
-        pull=not no_pull,
-        keep=keep,
-        show_flow_logs=show_flow_logs,
-        docker_client_timeout=docker_client_timeout,
-        name=name,
-        labels=labels,
-        env_vars=env,
-        limit=limit,
-        hostname_label=hostname_label,
-        api_url=api_url,
-    )
-    agent.start()
+    DockerAgent(pull=not no_pull, **options).start()

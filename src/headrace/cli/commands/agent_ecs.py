@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from headrace.cli.agent_options import agent_options
@@ -56,39 +58,8 @@ Examples:
 @click.option("--execution-role-arn", metavar="ARN", help="The role that ECS starts tasks in.")
 @click.option("--region-name", metavar="REGION", help="The AWS region.")
 @agent_options("ecs")
-def start(
-    cluster: str | None,
-    launch_type: str,
-    task_definition_path: str | None,
-    run_task_kwargs_path: str | None,
-    task_role_arn: str | None,
-    execution_role_arn: str | None,
-    region_name: str | None,
-    name: str,
-    labels: tuple[str, ...],
-    env: dict[str, str],
-    limit: int | None,
-    hostname_label: bool,
-    api_url: str | None,
-    image: str | None,
-) -> None:
+def start(**options: Any) -> None:
     """Run flows as tasks of ECS."""
     from headrace.agents.ecs_agent import ECSAgent
 
-    agent = ECSAgent(
-        cluster=cluster,
-        launch_type=launch_type,
-        task_definition_path=task_definition_path,
-        run_task_kwargs_path=run_task_kwargs_path,
-        task_role_arn=task_role_arn,
-        execution_role_arn=execution_role_arn,
-        region_name=region_name,
-        image=image,
-        name=name,
-        labels=labels,
-        env_vars=env,
-        limit=limit,
-        hostname_label=hostname_label,
-        api_url=api_url,
-    )
-    agent.start()
+    ECSAgent(**options).start()

@@ -113,43 +113,8 @@ def pod_options(given: Any) -> Any:
     "--keep", is_flag=True, help="Leave jobs that are over, rather than deleting them: for a year."
 )
 @agent_options("kubernetes")
-def start(
-    namespace: str | None,
-    job_template_path: str | None,
-    service_account_name: str | None,
-    image_pull_secrets: tuple[str, ...],
-    image_pull_policy: str | None,
-    context: str | None,
-    kubeconfig: str | None,
-    pending_timeout: float | None,
-    keep: bool,
-    name: str,
-    labels: tuple[str, ...],
-    env: dict[str, str],
-    limit: int | None,
-    hostname_label: bool,
-    api_url: str | None,
-    image: str | None,
-) -> None:
+def start(**options: Any) -> None:
     """Run flows as jobs of Kubernetes."""
     from headrace.agents.kubernetes_agent import KubernetesAgent
 
-    agent = KubernetesAgent(
-        namespace=namespace,
-        service_account_name=service_account_name,
-        image_pull_secrets=image_pull_secrets,
-        image_pull_policy=image_pull_policy,
-        job_template_path=job_template_path,
-        image=image,
-        name=name,
-        labels=labels,
-        env_vars=env,
-        limit=limit,
-        hostname_label=hostname_label,
-        context=context,
-        kubeconfig=kubeconfig,
-        pending_timeout=pending_timeout,
-        keep=keep,
-        api_url=api_url,
-    )
-    agent.start()
+    KubernetesAgent(**options).start()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from headrace.cli.agent_options import agent_options
@@ -40,25 +42,8 @@ Examples:
     type=click.Path(exists=True, file_okay=False),
     help="A folder in which its runs look for modules first.",
 )
-def start(
-    name: str,
-    labels: tuple[str, ...],
-    env: dict[str, str],
-    limit: int | None,
-    import_paths: tuple[str, ...],
-    hostname_label: bool,
-    api_url: str | None,
-) -> None:
+def start(**options: Any) -> None:
     """Run flows on this machine."""
     from headrace.agents.local_agent import LocalAgent
 
-    agent = LocalAgent(
-        name=name,
-        labels=labels,
-        env_vars=env,
-        limit=limit,
-        import_paths=import_paths,
-        hostname_label=hostname_label,
-        api_url=api_url,
-    )
-    agent.start()
+    LocalAgent(**options).start()

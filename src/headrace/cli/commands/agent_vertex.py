@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from headrace.cli.agent_options import agent_options
@@ -40,39 +42,8 @@ Examples:
 @click.option("--keep", is_flag=True, help="Leave jobs that are over in Vertex AI.")
 @click.option("--endpoint", metavar="URL", help="Where Vertex AI is, if it is a private address.")
 @click.option("--logging-endpoint", metavar="URL", help="Where Cloud Logging is, likewise.")
-def start(
-    name: str,
-    labels: tuple[str, ...],
-    env: dict[str, str],
-    limit: int | None,
-    hostname_label: bool,
-    api_url: str | None,
-    image: str | None,
-    project: str | None,
-    region_name: str,
-    service_account: str | None,
-    network: str | None,
-    keep: bool,
-    endpoint: str | None,
-    logging_endpoint: str | None,
-) -> None:
+def start(**options: Any) -> None:
     """Run flows on Vertex AI."""
     from headrace.agents.vertex_agent import VertexAgent
 
-    agent = VertexAgent(
-        project=project,
-        region_name=region_name,
-        service_account=service_account,
-        network=network,
-        image=image,
-        name=name,
-        labels=labels,
-        env_vars=env,
-        limit=limit,
-        hostname_label=hostname_label,
-        keep=keep,
-        endpoint=endpoint,
-        logging_endpoint=logging_endpoint,
-        api_url=api_url,
-    )
-    agent.start()
+    VertexAgent(**options).start()
