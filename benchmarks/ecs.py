@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from unittest import mock
 
 from benchmarks.claims import register_empty
 from benchmarks.comparisons import Settings
-from benchmarks.deployments import IN_FLIGHT, LIVE, PLATFORM_SECONDS, watch_rows
-from benchmarks.report import HEADRACE, Row, Target, rows_of, show
+from benchmarks.deployments import LIVE, PLATFORM_SECONDS, watch_rows
+from benchmarks.launchers import endpoint, overhead_rows
+from benchmarks.report import Row, Target
 from benchmarks.servers import measured_server
 from headrace.agents.ecs.api import PAGE, EcsApi
 from headrace.agents.ecs.definition import Defaults
@@ -32,26 +31,14 @@ from tests.integration.components.ecs import aws_environment
 from tests.integration.components.ecs_fake import CLUSTER, REGION
 from tests.support.agents import running_agent
 
-T = TypeVar("T")
-
 _AGENT = "bench"
-_RUNS = 200
-#: How often each side has its turn; the best counts, as others may use the machine, too.
-_ROUNDS = 5
-_QUICK_RUNS = 100
 _PATIENCE = 120.0
 #: How many seconds pass until each task was seen to run, and the agent knows that all have begun.
 _SETTLING = 10.0
 
 
 def ecs_overhead(settings: Settings, *, target: Target) -> list[Row]:
-    """Measure what the agent adds to a call of boto3's `run_task`, with many in flight at once.
-
-    In each of its places one deployment follows another. The time that passes between two, less the
-    time that it is if nothing but `run_task` is called there, is what the agent adds.
-    """
-    count = _QUICK_RUNS if settings.quick else _RUNS
-    runs = [LauncherContract.run_that("succeed") for _ in range(count + 1)]
+    """Measure what the launcher adds to a call of boto3's `run_task`."""
     defaults = Defaults(image="headrace:1", launch_type="EC2", cluster=CLUSTER)
     with (
         _endpoint("--seconds", str(PLATFORM_SECONDS)) as env,
@@ -64,44 +51,24 @@ def ecs_overhead(settings: Settings, *, target: Target) -> list[Row]:
         )
         for _ in launcher.recover(_AGENT):
             pass
-        launcher.deploy(runs.pop())  # what is registered once is not to be measured
-        rounds = []
-        for _ in range(_ROUNDS):
-            theirs = _in_a_place(launcher.deploy, runs)
-            alone = _in_a_place(api.run_task, [_arguments(run, defaults) for run in runs])
-            rounds.append((theirs, alone))
-            for run in runs:
-                run.attempt += 1
+        # What is registered once is not to be measured.
+        launcher.deploy(LauncherContract.run_that("succeed"))
+        rows = overhead_rows(
+            "ECS agent's overhead for a task",
+            settings,
+            deploy=launcher.deploy,
+            made=partial(_arguments, defaults),
+            alone=api.run_task,
+            target=target,
+        )
         launcher.close()
-    (agents, used), (alone, bare) = map(min, zip(*rounds, strict=True))
-    note = (
-        f"boto3 alone {show(alone * 1000)} ms; CPU {show(used * 1000)} and {show(bare * 1000)} ms"
-    )
-    return rows_of(
-        f"ECS agent's overhead for a task, {IN_FLIGHT} in flight, "
-        f"ECS's own call {PLATFORM_SECONDS * 1000:g} ms",
-        "ms",
-        {HEADRACE: (agents - alone) * 1000},
-        target=target,
-        notes={HEADRACE: note},
-    )
+    return rows
 
 
-def _arguments(run: ClaimedRun, defaults: Defaults) -> dict[str, Any]:
-    """Return what `run_task` is called with for a run, as another attempt."""
-    run.attempt += 1
+def _arguments(defaults: Defaults, run: ClaimedRun) -> dict[str, Any]:
+    """Return what `run_task` is called with for a run."""
     made = arguments_of(run, defaults, {}, run_environment(run, "https://server"), _AGENT)
     return made | {"taskDefinition": "bench"}
-
-
-def _in_a_place(call: Callable[[T], object], given: Sequence[T]) -> tuple[float, float]:
-    """Make all calls, and return how many seconds each took in its place, and of this process."""
-    with ThreadPoolExecutor(IN_FLIGHT) as pool:
-        used, began = time.process_time(), time.monotonic()
-        for _ in pool.map(call, given):
-            pass
-        took, used = time.monotonic() - began, time.process_time() - used
-    return took / len(given) * IN_FLIGHT, used / len(given)
 
 
 def ecs_watching(settings: Settings, *, cpu: Target, memory: Target) -> list[Row]:
@@ -147,18 +114,5 @@ def _begin_all(client: Client, env: dict[str, str]) -> None:
 @contextmanager
 def _endpoint(*options: str) -> Iterator[dict[str, str]]:
     """Have an ECS in a process of its own, and yield what boto3 needs to speak to it."""
-    command = [sys.executable, "-m", "benchmarks.ecs_endpoint", *options]
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=Path(__file__).parents[1],
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        url = process.stdout.readline().strip()
-        try:
-            yield aws_environment(url, REGION)
-        finally:
-            process.stdin.close()
+    with endpoint("benchmarks.ecs_endpoint", *options) as url:
+        yield aws_environment(url, REGION)
