@@ -36,7 +36,7 @@ dot:
 # The Docker engine, its registry, and what makes an image without any: tests run containers.
 engine:
 	@{ command -v dockerd && command -v docker-registry && command -v mmdebstrap; } >/dev/null \
-		|| tools/system.sh docker.io docker-registry mmdebstrap \
+		|| tools/system.sh docker.io docker-registry mmdebstrap debian-archive-keyring \
 		|| echo "going on without the Docker engine: tests of containers could not run" >&2
 
 demo: env-demo dot  ## Run the example flow on each executor, then tracked by a server (ARGS=--keep leaves it running)

@@ -37,8 +37,8 @@ def check_storage(flow: Flow) -> Iterator[Finding]:
             subject="storage",
             message=f"Its code is in {path or 'a file'} of this machine, and {container} runs it in "
             "a container, which has files of its own.",
-            remedy="Use Git or Module storage, or make sure that the file is at the same path in the "
-            "image.",
+            remedy="Use a storage that is reached from there, such as Docker, Git or S3, or make sure "
+            "that the file is at the same path in the container.",
         )
     elif storage.stored_as_script and path and os.sep in path and not os.path.isfile(path):
         yield Finding(
