@@ -9,7 +9,17 @@ from headrace.config import config
 
 @dataclass(frozen=True, kw_only=True)
 class Patience:
-    """How long a supervisor waits for what, in seconds, and how many bytes it keeps."""
+    """How long a supervisor waits for what, in seconds, and how many bytes it keeps.
+
+    Attributes:
+        activation: For an answer of the server, to begin.
+        cancel_grace: For the runner, to clean up.
+        term_grace: For the runner, after SIGTERM.
+        flush: For a server that is away at the end.
+        output: Bytes of what the run prints.
+        memory: Bytes of events that are kept in memory.
+        delivers_logs: Whether the server gets to know what the run prints.
+    """
 
     activation: float
     cancel_grace: float
@@ -17,6 +27,7 @@ class Patience:
     flush: float
     output: int
     memory: int
+    delivers_logs: bool = True
 
     @classmethod
     def from_config(cls) -> Patience:
@@ -29,4 +40,5 @@ class Patience:
             flush=runs.flush_timeout,
             output=runs.output_limit,
             memory=runs.memory_limit,
+            delivers_logs=config.cloud.send_flow_run_logs,
         )

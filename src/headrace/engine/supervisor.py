@@ -226,8 +226,9 @@ class _Supervision:
     def _put(self, line: LogLine) -> None:
         if self._alone:
             print_line(line)
-        self._backlog.put_event(line)
-        self._delivery.wake()
+        if self._patience.delivers_logs:
+            self._backlog.put_event(line)
+            self._delivery.wake()
 
     def _answered(self, asked_at: float, answer: EventAnswer) -> None:
         """Take note of an answer of the server. Called by the threads that ask it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from headrace.agents.local_agent import LocalAgent as OwnAgent
+from headrace.compat.prefect.agent_variables import variables
 
 
 class LocalAgent(OwnAgent):
@@ -17,7 +18,7 @@ class LocalAgent(OwnAgent):
         env_vars: Environment variables for all its runs.
         max_polls: Accepted, and not looked at: work is handed to the agent, not polled for.
         agent_address: Accepted, and not looked at: the server knows whether the agent is there.
-        no_cloud_logs: Accepted, and not looked at.
+        no_cloud_logs: Whether runs keep their log lines from the server.
         import_paths: Folders in which its runs look for modules before all others.
         show_flow_logs: Accepted, and not looked at: `headrace flow-run logs --follow` shows them.
         hostname_label: Whether this machine's name is one of its labels.
@@ -39,7 +40,7 @@ class LocalAgent(OwnAgent):
         super().__init__(
             name=name or "local",
             labels=labels,
-            env_vars=env_vars,
+            env_vars=variables(env_vars, no_cloud_logs),
             import_paths=import_paths,
             hostname_label=hostname_label,
         )

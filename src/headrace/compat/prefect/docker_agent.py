@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from headrace.agents.docker_agent import DockerAgent as OwnAgent
+from headrace.compat.prefect.agent_variables import variables
 from headrace.core.errors import ConfigError
 
 
@@ -18,7 +19,7 @@ class DockerAgent(OwnAgent):
         env_vars: Environment variables for all its runs.
         max_polls: Accepted, and not looked at: work is handed to the agent, not polled for.
         agent_address: Accepted, and not looked at: the server knows whether the agent is there.
-        no_cloud_logs: Accepted, and not looked at.
+        no_cloud_logs: Whether runs keep their log lines from the server.
         base_url: The engine's address.
         no_pull: Whether images are taken as they are on the engine's machine.
         volumes: Folders and volumes that containers see.
@@ -57,7 +58,7 @@ class DockerAgent(OwnAgent):
         super().__init__(
             name=name or "docker",
             labels=labels,
-            env_vars=env_vars,
+            env_vars=variables(env_vars, no_cloud_logs),
             base_url=base_url,
             pull=not no_pull,
             volumes=volumes or (),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from headrace.agents.ecs_agent import ECSAgent as OwnAgent
+from headrace.compat.prefect.agent_variables import variables
 
 
 class ECSAgent(OwnAgent):
@@ -18,7 +19,7 @@ class ECSAgent(OwnAgent):
         env_vars: Environment variables for all its runs.
         max_polls: Accepted, and not looked at: work is handed to the agent, not polled for.
         agent_address: Accepted, and not looked at: the server knows whether the agent is there.
-        no_cloud_logs: Accepted, and not looked at.
+        no_cloud_logs: Whether runs keep their log lines from the server.
         task_definition_path: Where the task definition is of runs that bring none along.
         run_task_kwargs_path: Where arguments of `run_task` are, for all runs.
         aws_access_key_id: Who to be; by default as boto3 finds it.
@@ -56,7 +57,7 @@ class ECSAgent(OwnAgent):
         super().__init__(
             name=name or "ecs",
             labels=labels,
-            env_vars=env_vars,
+            env_vars=variables(env_vars, no_cloud_logs),
             task_definition_path=task_definition_path,
             run_task_kwargs_path=run_task_kwargs_path,
             aws_access_key_id=aws_access_key_id,

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from headrace.agents.kubernetes_agent import KubernetesAgent as OwnAgent
+from headrace.compat.prefect.agent_variables import variables
 
 
 class KubernetesAgent(OwnAgent):
@@ -19,7 +20,7 @@ class KubernetesAgent(OwnAgent):
         env_vars: Environment variables for all its runs.
         max_polls: Accepted, and not looked at: work is handed to the agent, not polled for.
         agent_address: Accepted, and not looked at: the server knows whether the agent is there.
-        no_cloud_logs: Accepted, and not looked at.
+        no_cloud_logs: Whether runs keep their log lines from the server.
         volume_mounts: Mounts of the flow's container, for runs that bring no template.
         volumes: Volumes of the pod, likewise.
         namespace: The namespace of the jobs; by default that of `NAMESPACE`, or `default`.
@@ -53,7 +54,7 @@ class KubernetesAgent(OwnAgent):
         super().__init__(
             name=name or "kubernetes",
             labels=labels,
-            env_vars=env_vars,
+            env_vars=variables(env_vars, no_cloud_logs),
             namespace=namespace or os.environ.get("NAMESPACE") or "default",
             service_account_name=service_account_name or os.environ.get("SERVICE_ACCOUNT_NAME"),
             image_pull_secrets=image_pull_secrets or list(filter(None, secrets.split(","))),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from headrace.agents.vertex_agent import VertexAgent as OwnAgent
+from headrace.compat.prefect.agent_variables import variables
 
 
 class VertexAgent(OwnAgent):
@@ -20,7 +21,7 @@ class VertexAgent(OwnAgent):
         env_vars: Environment variables for all its runs.
         max_polls: Accepted, and not looked at: work is handed to the agent, not polled for.
         agent_address: Accepted, and not looked at: the server knows whether the agent is there.
-        no_cloud_logs: Accepted, and not looked at.
+        no_cloud_logs: Whether runs keep their log lines from the server.
     """
 
     def __init__(
@@ -42,5 +43,5 @@ class VertexAgent(OwnAgent):
             service_account=service_account,
             name=name or "vertex",
             labels=labels,
-            env_vars=env_vars,
+            env_vars=variables(env_vars, no_cloud_logs),
         )
