@@ -43,7 +43,7 @@ demo: env-demo dot  ## Run the example flow on each executor, then tracked by a 
 	@$(PY) -m examples $(ARGS)
 
 # Made before the tests, none of which is then kept waiting for minutes; cached below .cache.
-images: env engine
+images: env engine  ## Make the images that tests of containers run, once
 	@$(PY) -m tests.integration.components.prepare $(TEST_PROCESSES)
 
 test: env dot images  ## Run every test
