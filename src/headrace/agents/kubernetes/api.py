@@ -250,8 +250,10 @@ def _refusal(answer: urllib3.BaseHTTPResponse) -> Exception:
         said.reason or "",
         after,
     )
-    # A quota has room again when something else ends.
-    is_passing = answer.status in _PASSING or _NO_ROOM in str(refusal)
+    # A quota has room again when something else ends; when it counts two at once, one is to ask again.
+    is_passing = (
+        answer.status in _PASSING or _NO_ROOM in str(refusal) or refusal.reason == "Conflict"
+    )
     return _Passing(refusal) if is_passing else refusal
 
 

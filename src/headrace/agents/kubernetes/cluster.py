@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ class Cluster:
         except ImportError as error:
             raise MissingExtraError("The Kubernetes agent", "kubernetes", "kubernetes") from error
         self._configuration: Any = client.Configuration()
+        self._asking = threading.Lock()
         inside = (
             context is None
             and kubeconfig is None
@@ -70,12 +72,13 @@ class Cluster:
             ConfigError: If there is no token to be had now.
         """
         try:
-            found = self._configuration.auth_settings().get("BearerToken")
+            with self._asking:  # fifty at once would start a plug-in each
+                found = self._configuration.auth_settings().get("BearerToken")
         except Exception as error:  # plug-ins of any kind are asked for a new token
             raise ConfigError(f"there are no credentials for {self.host}: {error}") from error
         headers = {"User-Agent": "headrace-agent"}
         if found and found.get("value"):
-            headers["Authorization"] = str(found["value"])
+            headers["Authorization"] = str(found["value"]).strip()
         return headers
 
     def close(self) -> None:

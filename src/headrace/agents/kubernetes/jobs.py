@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.agents.environment import FLUSH_TIMEOUT, run_config_environment, run_environment
 from headrace.agents.images import image_of
+from headrace.agents.kubernetes.blanks import blank_of, mapping
 from headrace.agents.kubernetes.objects import AGENT, ATTEMPT, CONTAINER, FLOW_RUN, KEPT
-from headrace.core.errors import DeploymentError
-from headrace.run_configs.job_templates import objection_to_job
 
 if TYPE_CHECKING:
     from headrace.wire.claims import ClaimedRun
@@ -24,19 +23,8 @@ KEPT_SECONDS = 24 * 3600
 #: The container that the flow runs in; the first, if none is called so.
 FLOW = "flow"
 _COMMAND = ["headrace", "execute"]
-#: What the cluster writes into a job, and takes from nobody.
-_WRITTEN_BY_CLUSTER = (
-    "uid",
-    "resourceVersion",
-    "generation",
-    "creationTimestamp",
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
-    "managedFields",
-    "selfLink",
-    "ownerReferences",
-    "generateName",
-)
+#: What a command ends with that takes its first argument for a line of a shell.
+_SHELL = re.compile(r"-[a-z]*c")
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?", re.ASCII)
 
 
@@ -91,7 +79,7 @@ def with_volumes(
     if template is None and not volumes and not mounts:
         return None
     job = copy.deepcopy(dict(template or {}))
-    pod = _mapping(_mapping(_mapping(job, "spec"), "template"), "spec")
+    pod = mapping(mapping(mapping(job, "spec"), "template"), "spec")
     for owner, field_name, more in (
         (pod, "volumes", volumes),
         (_container(pod), "volumeMounts", mounts),
@@ -127,7 +115,7 @@ def job_of(
         DeploymentError: If the template is none of a job, or one for another namespace.
     """
     config = run.run_config or {}
-    job = _started(template if template is not None else defaults.template or {}, namespace)
+    job = blank_of(template if template is not None else defaults.template or {}, namespace)
     metadata, spec = job["metadata"], job["spec"]
     pod = spec["template"]["spec"]
     container = _container(pod)
@@ -138,17 +126,20 @@ def job_of(
         ATTEMPT: str(run.attempt),
         CONTAINER: container["name"],
     }
-    if spec.get("ttlSecondsAfterFinished") is None:
-        spec["ttlSecondsAfterFinished"] = defaults.kept_seconds
-    if spec["ttlSecondsAfterFinished"] is None:
-        spec["ttlSecondsAfterFinished"] = KEPT_SECONDS
-    else:
-        labels[KEPT] = "true"
+    kept = spec.get("ttlSecondsAfterFinished")
+    kept = defaults.kept_seconds if kept is None else kept
+    spec["ttlSecondsAfterFinished"] = KEPT_SECONDS
+    if type(kept) is int and kept >= 0:
+        # From when the server knows its end: what is gone before cannot be told of, nor its logs.
+        spec["ttlSecondsAfterFinished"] = max(kept, KEPT_SECONDS)
+        labels[KEPT] = str(kept)
+    elif kept is not None:
+        spec["ttlSecondsAfterFinished"] = kept  # the cluster has words for what it is not
     metadata["name"] = job_name(run.id, run.attempt)
     metadata["namespace"] = namespace
-    for found in (metadata, _mapping(spec["template"], "metadata")):
-        _mapping(found, "labels").update(labels)
-        _mapping(found, "annotations").update(
+    for found in (metadata, mapping(spec["template"], "metadata")):
+        mapping(found, "labels").update(labels)
+        mapping(found, "annotations").update(
             {
                 "headrace.io/flow": f"{run.project_name}/{run.flow_name}",
                 "headrace.io/flow-run": run.name,
@@ -157,8 +148,6 @@ def job_of(
 
     # Another attempt is ours to make, with its own number: a job must never start its program again.
     spec["backoffLimit"] = 0
-    spec.pop("backoffLimitPerIndex", None)
-    spec.pop("maxFailedIndexes", None)
     for number in ("parallelism", "completions"):
         if spec.get(number) is not None:
             spec[number] = 1
@@ -185,29 +174,10 @@ def job_of(
     if secrets is not None:
         pod["imagePullSecrets"] = [{"name": each} for each in secrets]
     if not _runs_headrace(container.get("args")):
-        container["args"] = list(_COMMAND)
+        is_shell = _SHELL.fullmatch(str((container.get("command") or [""])[-1]))
+        container["args"] = [" ".join(_COMMAND)] if is_shell else list(_COMMAND)
     _set_resources(container, config)
     container["env"] = _environment(run, api_url, defaults.env, container.get("env") or [], given)
-    return job
-
-
-def _started(template: Mapping[str, Any], namespace: str) -> dict[str, Any]:
-    objection = objection_to_job(template)
-    if objection is not None:
-        raise DeploymentError(f"the job template {objection}", is_final=True)
-    job: dict[str, Any] = copy.deepcopy(dict(template))
-    job.pop("status", None)
-    job["apiVersion"], job["kind"] = "batch/v1", "Job"
-    metadata = _mapping(job, "metadata")
-    for name in _WRITTEN_BY_CLUSTER:
-        metadata.pop(name, None)
-    if metadata.get("namespace") not in (None, namespace):
-        raise DeploymentError(
-            f"the job template is for the namespace {metadata['namespace']!r}, and this agent deploys "
-            f"to {namespace!r}: leave it out, or give the run a label of an agent that is there",
-            is_final=True,
-        )
-    _mapping(_mapping(_mapping(job, "spec"), "template"), "spec")
     return job
 
 
@@ -237,7 +207,7 @@ def _set_resources(container: dict[str, Any], config: Mapping[str, Any]) -> None
         for what in ("cpu", "memory"):
             amount = config.get(f"{what}_{kind}")
             if amount is not None:
-                _mapping(_mapping(container, "resources"), f"{kind}s")[what] = amount
+                mapping(mapping(container, "resources"), f"{kind}s")[what] = amount
 
 
 def _environment(
@@ -257,9 +227,3 @@ def _environment(
     # that a template's can refer to them.
     values = [{"name": name, "value": text.replace("$", "$$")} for name, text in ours.items()]
     return [*values, *(entry for entry in entries if entry["name"] not in ours)]
-
-
-def _mapping(parent: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return what is called so, made if it is not there."""
-    found = parent[name] = dict(parent.get(name) or {})
-    return found

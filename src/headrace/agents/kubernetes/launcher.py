@@ -25,6 +25,7 @@ from headrace.agents.kubernetes.objects import (
     Pod,
 )
 from headrace.agents.kubernetes.records import Bounds, Record
+from headrace.agents.kubernetes.verdicts import ends_itself
 from headrace.agents.kubernetes.watching import Watch
 from headrace.agents.launcher import Deployment, Launcher, News
 from headrace.agents.templates import template_at
@@ -210,14 +211,16 @@ class KubernetesLauncher(Launcher):
         record = self._known.get(deployment.handle)
         if record is None:
             return
-        labels = (record.job.metadata.labels if record.job else None) or {}
-        finished = record.pod is not None and record.pod.status.phase in ("Succeeded", "Failed")
+        kept = ((record.job.metadata.labels if record.job else None) or {}).get(KEPT, "")
         try:
-            if KEPT in labels and finished:
+            if kept.isdecimal() and record.pod is not None and ends_itself(record.pod):
                 self._api.call(
                     "PATCH",
                     self._api.path("jobs", deployment.handle),
-                    body={"metadata": {"labels": {RELEASED: "true"}}},
+                    body={
+                        "metadata": {"labels": {RELEASED: "true"}},
+                        "spec": {"ttlSecondsAfterFinished": int(kept)},
+                    },
                     patience=_LESS_PATIENCE,
                     content_type="application/merge-patch+json",
                 )

@@ -16,7 +16,7 @@ ATTEMPT = "headrace.io/attempt"
 CONTAINER = "headrace.io/container"
 #: Set on jobs whose end the server knows, and that are left where they are.
 RELEASED = "headrace.io/released"
-#: Set on jobs whose template says for how long they are kept when they are over.
+#: Set on jobs whose template says for how many seconds they are kept when they are over, to these.
 KEPT = "headrace.io/kept"
 
 
@@ -122,10 +122,18 @@ class PodStatus(_Read, frozen=True):
     init_container_statuses: list[ContainerStatus] | None = None
 
 
+class InitContainer(_Read, frozen=True):
+    """A container that runs before, or with `Always` beside, the others."""
+
+    name: str = ""
+    restart_policy: str | None = None
+
+
 class PodSpec(_Read, frozen=True):
-    """Which node a pod is on."""
+    """Which node a pod is on, and what runs before its containers."""
 
     node_name: str | None = None
+    init_containers: list[InitContainer] | None = None
 
 
 class Pod(_Read, frozen=True):

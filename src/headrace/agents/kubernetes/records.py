@@ -38,6 +38,8 @@ _CAUSES = {
     "NodeShutdown": "its node was shut down",
     "DeadlineExceeded": "DeadlineExceeded",
 }
+#: Events that say that what was warned of before is over: the pod is made, has a node, its volumes.
+_PROGRESS = frozenset({"SuccessfulCreate", "Scheduled", "Pulling", "Pulled"})
 #: Warnings that are about something else than a pod that does not start.
 _ASIDE = frozenset({"Unhealthy", "BackOff", "FailedPreStopHook", "DNSConfigForming"})
 
@@ -126,6 +128,8 @@ class Record:
         words = _CAUSES.get(event.reason or "")
         if words is not None:
             self.cause = f"{words}: {event.message}" if event.message else words
+        elif event.reason in _PROGRESS:
+            self.warning = None
         elif event.type == "Warning" and event.reason not in _ASIDE:
             if event.reason == "Failed" and "ErrImage" in (event.message or ""):
                 return  # "Error: ErrImagePull" says less than the line before it

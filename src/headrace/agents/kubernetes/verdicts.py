@@ -29,10 +29,15 @@ _HOPELESS = re.compile(
 )
 #: Words of an error that may pass, whatever else is said in it.
 _PASSING = re.compile(
-    r"timeout|timed out|deadline exceeded|connection re|no such host|toomanyrequests|too many"
-    r"|rate limit|EOF|TLS handshake|unexpected status.*\b5\d\d\b|exceeded quota|failed calling webhook"
-    r"|unavailable|try again",
+    # Not as a part of an image's name, such as `geofence`.
+    r"(?<![\w/.-])(?:timeout|timed out|deadline exceeded|connection re|no such host|toomanyrequests"
+    r"|too many|rate limit|EOF\b|TLS handshake|unexpected status.*\b5\d\d\b|exceeded quota"
+    r"|failed calling webhook|unavailable|try again)|i/o timeout",
     re.IGNORECASE,
+)
+#: What a volume says that is made of something that is not there.
+_NO_SOURCE = re.compile(
+    r'(?:secret|configmap) "[^"]+" not found|references non-existent', re.IGNORECASE
 )
 _PULL = frozenset(
     {
@@ -105,7 +110,7 @@ def end_of_pod(pod: Pod, container: str) -> Over | None:
         return _end_of_container(ended, words)
     if status.phase not in ("Failed", "Succeeded") and status.reason != "NodeLost":
         return None
-    for each in status.init_container_statuses or ():
+    for each in _before(pod):
         before = each.state.terminated
         if before is not None and before.exit_code != 0 and words is None:
             over = _end_of_container(before, None)
@@ -127,7 +132,7 @@ def _end_of_container(ended: Terminated, words: str | None) -> Over:
         cause = f"its container could not be started: {message}"
         is_final = is_hopeless(message)
     elif ended.reason == "ContainerStatusUnknown":
-        cause = f"its container was lost with its node: {message}"
+        cause = f"its container is not there any more: {message}"
     elif ended.reason == "DeadlineExceeded":
         cause = "DeadlineExceeded"
     how, to_report = end_of(ended.exit_code, cause)
@@ -171,6 +176,13 @@ def cause_of_job(job: Job) -> str | None:
     return None if suspended is None else f"its job was suspended: {_said(suspended)}"
 
 
+def ends_itself(pod: Pod) -> bool:
+    """Tell whether nothing is left in a pod that could go on: sidecars of its own end with it."""
+    statuses = pod.status.container_statuses or []
+    ended = bool(statuses) and all(each.state.terminated is not None for each in statuses)
+    return ended or pod.status.phase in ("Succeeded", "Failed")
+
+
 def is_running(pod: Pod, container: str) -> bool:
     """Tell whether the flow's container runs."""
     found = _status(pod.status.container_statuses, container)
@@ -198,8 +210,9 @@ def hold_of_pod(pod: Pod, container: str, warning: str | None, pull_error: str |
         if waiting is not None and waiting.reason and waiting.reason not in _ON_ITS_WAY:
             return _hold_of_container(found, waiting, warning, pull_error, container)
     if warning is not None:
-        return Held(why=_cut(f"its pod does not start: {warning}"))
-    for found in status.init_container_statuses or ():
+        lacks = _NO_SOURCE.search(warning) is not None
+        return Held(why=_cut(f"its pod does not start: {warning}"), is_hopeless=lacks)
+    for found in _before(pod):
         if found.state.running is not None:
             return Held(why=f"its init container {found.name!r} runs", is_error=False)
     if pod.spec.node_name is None:
@@ -237,6 +250,12 @@ def pull_error_of(pod: Pod) -> str | None:
 def _containers(pod: Pod) -> list[ContainerStatus]:
     """Return the containers of a pod in the order in which they are started."""
     return [*(pod.status.init_container_statuses or ()), *(pod.status.container_statuses or ())]
+
+
+def _before(pod: Pod) -> list[ContainerStatus]:
+    """Return the init containers of a pod that have to end before its others begin."""
+    beside = {one.name for one in pod.spec.init_containers or () if one.restart_policy == "Always"}
+    return [each for each in pod.status.init_container_statuses or () if each.name not in beside]
 
 
 def _status(found: list[ContainerStatus] | None, name: str) -> ContainerStatus | None:

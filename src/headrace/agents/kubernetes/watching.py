@@ -28,9 +28,14 @@ _SHORTEST, _LONGEST = 240, 360
 #: How many seconds pass until a watch that went wrong is begun again, at first and at most.
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 30.0
+#: For how many seconds a watch may be silent: the cluster sends a bookmark a minute. What is between
+#: us and it may have lost the connection with no word to either.
+_SILENT = 150.0
 #: How many seconds a watch must have gone well for its troubles to be forgotten.
 _WELL = 5.0
 _GONE = 410
+#: After these a watch goes on where it was: no answer, and too many requests.
+_SAME_VERSION = frozenset({0, 429})
 
 
 class Watch(Generic[T]):
@@ -113,10 +118,12 @@ class Watch(Generic[T]):
                 self._watch()
                 trouble = None
             except ApiRefusal as refusal:
-                if refusal.status == _GONE:
+                if refusal.status not in _SAME_VERSION:
+                    # Gone, or never heard of: a cluster may have been restored from a backup.
                     self._version = ""
                 trouble, after = str(refusal), refusal.after
-                is_expected = refusal.status == _GONE
+                was_cut = refusal.status == 0 and time.monotonic() - began > _WELL
+                is_expected = refusal.status == _GONE or was_cut
             except (urllib3.exceptions.HTTPError, OSError, msgspec.DecodeError) as error:
                 trouble, is_expected = f"the connection was cut: {error}", True
             except Exception:  # noqa: BLE001 - one odd object must not end the news of all others
@@ -125,7 +132,7 @@ class Watch(Generic[T]):
             if self._stopping.is_set():
                 return
             if time.monotonic() - began > _WELL:
-                pause = _FIRST_PAUSE
+                pause, self._trouble = _FIRST_PAUSE, None
             if trouble is not None:
                 # A proxy that cuts every minute is no news; a right that is missing is, once.
                 new = not is_expected and trouble != self._trouble
@@ -160,7 +167,7 @@ class Watch(Generic[T]):
             "resourceVersion": self._version,
             "timeoutSeconds": str(seconds),
         }
-        with self._api.stream(self._api.path(self._kind), query, seconds + 30.0) as answer:
+        with self._api.stream(self._api.path(self._kind), query, _SILENT) as answer:
             self._answer = answer
             try:
                 if self._stopping.is_set():

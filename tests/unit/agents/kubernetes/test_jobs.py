@@ -289,24 +289,74 @@ def test_limits_and_requests_go_over_those_of_the_template() -> None:
     }
 
 
-def test_a_policy_for_failing_pods_is_left_alone() -> None:
-    policy = {"rules": [{"action": "FailJob", "onExitCodes": {"operator": "In", "values": [3]}}]}
-    job = made(KubernetesRun(job_template={"spec": {"podFailurePolicy": policy}}))
-    assert job["spec"]["podFailurePolicy"] == policy
+def test_a_shell_is_given_one_line() -> None:
+    for command in (["sh", "-c"], ["/bin/bash", "-lc"]):
+        template = with_container(name="main", command=command, args=["sleep 5"])
+        flow = flow_of(made(KubernetesRun(job_template=template)))
+        assert (flow["command"], flow["args"]) == (command, ["headrace execute"])
+    line = ["sh", "-c", "exec headrace execute"]
+    flow = flow_of(made(KubernetesRun(job_template=with_container(name="main", command=line))))
+    assert flow["command"] == line
+
+
+def test_what_belongs_to_one_job_alone_is_left_out() -> None:
+    labels = {"app": "etl", "controller-uid": "u", "batch.kubernetes.io/job-name": "old"}
+    annotations = {"kubectl.kubernetes.io/last-applied-configuration": "{}", "team": "data"}
+    policy = {"rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}]}
+    copied = {
+        "metadata": {
+            "labels": labels,
+            "annotations": annotations,
+            "finalizers": ["orphan"],
+            "ownerReferences": [{"kind": "CronJob"}],
+        },
+        "spec": {
+            "completionMode": "Indexed",
+            "completions": 3,
+            "managedBy": "example.com/controller",
+            "manualSelector": True,
+            "podFailurePolicy": policy,
+            "podReplacementPolicy": "Failed",
+            "selector": {"matchLabels": {"controller-uid": "u"}},
+            "successPolicy": {"rules": [{"succeededCount": 1}]},
+            "suspend": False,
+            "template": {"metadata": {"creationTimestamp": None, "labels": dict(labels)}},
+        },
+        "status": {"failed": 1},
+    }
+    job = made(KubernetesRun(job_template=copied))
     check(job)
+    assert job.keys() == {"apiVersion", "kind", "metadata", "spec"}
+    assert job["metadata"].keys() == {"name", "namespace", "labels", "annotations"}
+    assert job["metadata"]["annotations"]["team"] == "data"
+    for found in (job["metadata"], job["spec"]["template"]["metadata"]):
+        assert found["labels"]["app"] == "etl"
+        assert not labels.keys() - {"app"} & found["labels"].keys()
+        assert not [each for each in found["annotations"] if "last-applied" in each]
+    assert job["spec"].keys() == {
+        "backoffLimit",
+        "completions",
+        "suspend",
+        "template",
+        "ttlSecondsAfterFinished",
+    }
 
 
-def test_jobs_are_kept_as_long_as_their_template_says() -> None:
-    job = made(KubernetesRun(job_template={"spec": {"ttlSecondsAfterFinished": 60}}))
-    assert job["spec"]["ttlSecondsAfterFinished"] == 60
-    assert job["metadata"]["labels"]["headrace.io/kept"] == "true"
+def test_jobs_are_kept_as_long_as_their_template_says_once_their_end_is_known() -> None:
+    day, year = 24 * 3600, 365 * 24 * 3600
+    for seconds, at_first in ((0, day), (60, day), (year, year)):
+        job = made(KubernetesRun(job_template={"spec": {"ttlSecondsAfterFinished": seconds}}))
+        assert job["spec"]["ttlSecondsAfterFinished"] == at_first
+        assert job["metadata"]["labels"]["headrace.io/kept"] == str(seconds)
+    assert made()["spec"]["ttlSecondsAfterFinished"] == day
     assert "headrace.io/kept" not in made()["metadata"]["labels"]
+    job = made(KubernetesRun(job_template={"spec": {"ttlSecondsAfterFinished": "soon"}}))
+    assert job["spec"]["ttlSecondsAfterFinished"] == "soon"  # which the cluster has words for
 
 
 def test_jobs_that_the_agent_keeps() -> None:
     job = made(None, JobDefaults(default_image="i", kept_seconds=900))
-    assert job["spec"]["ttlSecondsAfterFinished"] == 900
-    assert job["metadata"]["labels"]["headrace.io/kept"] == "true"
+    assert job["metadata"]["labels"]["headrace.io/kept"] == "900"
 
 
 def test_volumes_of_an_agent_without_a_template() -> None:

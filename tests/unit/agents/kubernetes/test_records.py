@@ -25,13 +25,19 @@ class World:
         self.now = START
 
     def pod(
-        self, is_gone: bool = False, deleted: bool = False, **status: Any
+        self,
+        is_gone: bool = False,
+        deleted: bool = False,
+        sidecars: tuple[str, ...] = (),
+        **status: Any,
     ) -> Over | Held | None:
         metadata: dict[str, Any] = {"name": "headrace-run-1-abcde", "uid": "1"}
         if deleted:
             metadata |= {"deletionTimestamp": "2026-01-01T00:00:00Z"}
             metadata |= {"deletionGracePeriodSeconds": 30}
-        found = {"metadata": metadata, "spec": {"nodeName": "node-1"}, "status": status}
+        beside = [{"name": name, "restartPolicy": "Always"} for name in sidecars]
+        spec = {"nodeName": "node-1", "initContainers": beside}
+        found = {"metadata": metadata, "spec": spec, "status": status}
         self.record.see_pod(msgspec.convert(found, Pod), is_gone, self.now)
         return self.judge()
 
@@ -112,6 +118,7 @@ def test_no_room() -> None:
         ("ErrImagePull", 'failed to resolve reference "r/x:1": r/x:1: not found'),
         ("ErrImagePull", "pull access denied, repository does not exist or may require login"),
         ("ErrImagePull", "failed to authorize: unexpected status: 401 Unauthorized"),
+        ("ErrImagePull", "failed to resolve reference: geofence/timeout-unavailable:1: not found"),
         ("CreateContainerConfigError", 'secret "keys" not found'),
         ("CreateContainerConfigError", "container has runAsNonRoot and image will run as root"),
     ],
@@ -135,6 +142,8 @@ def test_what_will_not_mend(reason: str, message: str) -> None:
         "dial tcp: lookup registry on 10.0.0.10:53: no such host",
         "unexpected status from HEAD request to https://r/v2/x: 503 Service Unavailable",
         "toomanyrequests: You have reached your pull rate limit",
+        'failed to do request: Head "https://r/v2/not-found/manifests/1": EOF',
+        "failed to copy: read tcp 10.0.0.1:4: connection reset by peer: not found",
     ],
 )
 def test_what_may_mend(message: str) -> None:
@@ -168,9 +177,47 @@ def test_an_image_that_comes_after_all() -> None:
 def test_a_volume_that_cannot_be_mounted_is_told_by_an_event() -> None:
     world = World()
     world.pod(**waits("ContainerCreating"))
+    held = world.event("FailedMount", "MountVolume.SetUp failed: mount: the server is busy")
+    assert isinstance(held, Held)
+    assert "the server is busy" in held.why
+    assert not held.is_hopeless
     held = world.event("FailedMount", 'MountVolume.SetUp failed: secret "keys" not found')
     assert isinstance(held, Held)
     assert 'secret "keys" not found' in held.why
+    over = world.after(BOUNDS.grace)
+    assert isinstance(over, Over)
+    assert over.is_final
+
+
+def test_a_warning_is_over_when_the_pod_goes_on() -> None:
+    world = World()
+    world.job()
+    quota = 'Error creating: pods "x" is forbidden: exceeded quota: small'
+    assert isinstance(world.event("FailedCreate", quota), Held)
+    world.event("SuccessfulCreate", "Created pod: headrace-run-1-abcde", "Normal")
+    assert world.pod(**waits("ContainerCreating")) is None
+    assert isinstance(world.event("FailedMount", 'secret "keys" not found'), Held)
+    assert world.event("Pulling", 'Pulling image "x"', "Normal") is None
+    world.now += 10 * BOUNDS.grace
+    assert world.judge() == Held(why="its pod is being started on node node-1", is_error=False)
+
+
+def test_a_sidecar_of_the_pod_is_not_what_it_waits_for() -> None:
+    world = World()
+    runs = [{"name": "proxy", "state": {"running": {}}}]
+    waiting = waits("PodInitializing")
+    world.pod(**waiting, initContainerStatuses=runs)
+    world.now += SLOW
+    held = world.judge()
+    assert isinstance(held, Held)
+    assert "'proxy' runs" in held.why
+    held = world.pod(**waiting, initContainerStatuses=runs, sidecars=("proxy",))
+    assert isinstance(held, Held)
+    assert "is being started on node node-1" in held.why
+    # It is ended after all others, by a signal, which says nothing of why the pod failed.
+    killed = [{"name": "proxy", "state": {"terminated": {"exitCode": 143}}}]
+    failed = {**waiting, "phase": "Failed", "initContainerStatuses": killed}
+    assert world.pod(**failed, sidecars=("proxy",)) == Over(how="its pod has ended as Failed")
 
 
 def test_pods_that_cannot_be_made() -> None:
@@ -219,7 +266,12 @@ def test_a_suspended_job() -> None:
             True,
             False,
         ),
-        (ended(137, "ContainerStatusUnknown", "could not be located"), ["node"], True, False),
+        (
+            ended(137, "ContainerStatusUnknown", "could not be located"),
+            ["not there any more", "could not be located"],
+            True,
+            False,
+        ),
         (
             {
                 "phase": "Failed",
