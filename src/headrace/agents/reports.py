@@ -196,6 +196,9 @@ class Waitings:
         except ClientError as error:
             self._log.debug("What run %s waits for is told later: %s", run_id, error)
             text, pause = "", LONGEST_PAUSE / 2
+        except Exception:  # noqa: BLE001 - a fault in one message must not keep back all later ones
+            self._log.exception("Telling what run %s waits for went wrong.", run_id)
+            text, pause = "", LONGEST_PAUSE / 2
         with self._lock:
             said.text, said.at = text, time.monotonic()
             said.is_under_way = said.wanted != text
