@@ -139,7 +139,7 @@ class Docker(Storage):
         self.hashes: dict[str, str] = {}
         self._code: dict[str, bytes] = {}
         check(self)
-        warn_of_secrets(self.env_vars, self.logger)
+        warn_of_secrets(self, self.logger)
 
     def __getstate__(self) -> dict[str, Any]:
         # What only building needs stays out of pickles, where everybody could read it.

@@ -48,15 +48,20 @@ def check(storage: Docker) -> None:
         )
 
 
-def warn_of_secrets(names: Iterable[str], logger: Logger) -> None:
-    """Warn of variables of an image that look like secrets."""
-    for name in names:
-        if _SECRET.search(str(name)):
-            logger.warning(
-                "env_vars: %s will be readable by everybody who has the image. Name secrets with "
-                "secrets=[...], and give them to the agent.",
-                name,
-            )
+def warn_of_secrets(storage: Docker, logger: Logger) -> None:
+    """Warn of variables of an image, and of its build, that look like secrets."""
+    for argument, names in (
+        ("env_vars", storage.env_vars),
+        # The image's history shows them beside each command of its build.
+        ("buildargs in build_kwargs", storage.build_kwargs.get("buildargs") or ()),
+    ):
+        for name in names:
+            if _SECRET.search(str(name)):
+                logger.warning(
+                    "%s: %s will be readable by everybody who has the image. Name secrets of flows "
+                    "with secrets=[...], and give them to the agent.",
+                    *(argument, name),
+                )
 
 
 def registry_of(address: str | None) -> str | None:

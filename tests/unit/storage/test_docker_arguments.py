@@ -183,3 +183,19 @@ class TestImageCheck:
 
     def test_another_version_of_python(self, check):
         assert "pickled by Python 2.7" in check("x = 1", python="2.7")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"env_vars": {"API_TOKEN": "s3cr3t"}}, "env_vars: API_TOKEN will be readable"),
+        (
+            {"build_kwargs": {"buildargs": {"INDEX_PASSWORD": "s3cr3t"}}},
+            "buildargs in build_kwargs: INDEX_PASSWORD will be readable",
+        ),
+    ],
+)
+def test_what_looks_like_a_secret_is_warned_of(arguments, said, caplog):
+    Docker(**arguments)
+    assert said in caplog.text
+    assert "s3cr3t" not in caplog.text
