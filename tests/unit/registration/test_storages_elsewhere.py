@@ -81,7 +81,11 @@ def test_what_cannot_be_added_is_left_for_its_own_registration():
 def test_an_image_is_for_agents_that_start_containers():
     flow = flow_that_gives(1)
     flow.storage = Docker()
-    for run_config, messages in ((LocalRun(), ["LocalRun runs it outside"]), (DockerRun(), [])):
+    for run_config, messages in (
+        (LocalRun(), ["LocalRun runs it outside"]),
+        (DockerRun(), []),
+        (DockerRun(image="etl:7"), ["it runs in etl:7"]),
+    ):
         flow.run_config = run_config
         found = [each.message for each in preflight(flow, load=False) if each.subject == "storage"]
         assert len(found) == len(messages)

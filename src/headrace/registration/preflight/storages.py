@@ -27,6 +27,15 @@ def check_storage(flow: Flow) -> Iterator[Finding]:
             "that image.",
             remedy="Use DockerRun, KubernetesRun, ECSRun or VertexRun, or leave the run config out.",
         )
+    image = getattr(flow.run_config, "image", None)
+    if isinstance(storage, Docker) and image is not None:
+        yield Finding(
+            level="warning",
+            subject="storage",
+            message=f"Its code is in an image of its own, and it runs in {image}, which its run config "
+            "names.",
+            remedy="Leave out the run config's image, unless it is built on that of the storage.",
+        )
     if not isinstance(storage, Local):
         return
     container = container_of(flow)
