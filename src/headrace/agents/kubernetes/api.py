@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -258,4 +259,6 @@ def _refusal(answer: urllib3.BaseHTTPResponse) -> Exception:
 
 
 def _words(error: BaseException) -> str:
-    return str(error.args[-1] if error.args else error) or type(error).__name__
+    said = str(error.args[-1] if error.args else error) or type(error).__name__
+    # urllib3 begins with its own object, whose host and port are known already.
+    return re.sub(r"^HTTPS?Connection(Pool)?\([^)]*\): ", "", said)
