@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -21,6 +22,10 @@ _PAUSE = 1.0
 _LONGEST_PAUSE = 20.0
 #: How many connections are kept: one for each deployment in flight, and a few for the rest.
 _CONNECTIONS = 56
+#: What botocore says of a variable that is none, with its value, which may be a secret.
+_VALUE = re.compile(
+    r"(parameter \S*[eE]nvironment\S*, value: ).*?(?=, (?:type: <|valid (?:types|min|max)))"
+)
 
 
 class Aws:
@@ -123,7 +128,7 @@ class Aws:
                 raise Passing(f"AWS refused {action}: {message} ({code})") from error
             raise refusal(action, code, message) from error
         except self._errors.ParamValidationError as error:
-            words = " ".join(str(error).split())
+            words = _VALUE.sub(r"\1…", " ".join(str(error).split()))
             raise DeploymentError(f"{action} cannot be called: {words}", is_final=True) from error
         except self._errors.BotoCoreError as error:
             raise Passing(f"AWS cannot be reached for {action}: {error}") from error

@@ -124,6 +124,13 @@ def arguments_of(
             is_final=True,
         )
     overrides = dict(overrides)
+    for each in overrides.get("containerOverrides", []):
+        if isinstance(each, dict) and not isinstance(each.get("environment") or [], list):
+            raise DeploymentError(
+                f"the environment of the container {each.get('name')!r} in the overrides of its "
+                'run_task_kwargs has to be a list: {"name": "STAGE", "value": "test"}',
+                is_final=True,
+            )
     for name, amount_of in (("cpu", cpu_units), ("memory", mebibytes)):
         amount = overrides.get(name)
         if asked.get(name) and (registered is not None or amount is not None):

@@ -230,6 +230,15 @@ def test_a_definition_that_is_none_is_refused_and_not_repeated(wrong):
     assert "s3cr3t" not in str(caught.value)
 
 
+def test_variables_that_are_none_are_refused_and_not_repeated():
+    wrong = {"containerOverrides": [{"name": "flow", "environment": {"PASSWORD": "s3cr3t"}}]}
+    with pytest.raises(DeploymentError, match="environment of the container 'flow'") as caught:
+        arguments_of(run_with(), Defaults(image="i"), {"overrides": wrong}, {}, "agent")
+
+    assert caught.value.is_final
+    assert "s3cr3t" not in str(caught.value)
+
+
 def test_tags_that_are_none_are_refused():
     with pytest.raises(DeploymentError, match="tags of its run_task_kwargs") as caught:
         arguments_of(run_with(), Defaults(image="i"), {"tags": 5}, {}, "agent")
