@@ -163,6 +163,14 @@ def test_a_secret_that_is_missing(api, agent: Agent) -> None:
     agent.ends(deployment, 'secret "keys" not found', is_final=True)
 
 
+def test_a_secret_that_is_missing_in_a_volume(api, agent: Agent) -> None:
+    volume = {"name": "keys", "secret": {"secretName": "nowhere"}}
+    template = {"spec": {"template": {"spec": {"volumes": [volume]}}}}
+    deployment = agent.deploy(job_template=template)
+    agent.waits(deployment, "FailedMount", 'secret "nowhere" not found')
+    agent.ends(deployment, 'secret "nowhere" not found', is_final=True)
+
+
 def test_a_service_account_that_is_missing(api, agent: Agent) -> None:
     deployment = agent.deploy(service_account_name="nobody")
     agent.waits(deployment, "FailedCreate", '"nobody" not found')
@@ -287,6 +295,35 @@ def test_logs_of_a_program_that_got_no_further(api, agent: Agent) -> None:
     assert len(logs) <= 64 << 10
 
 
+def test_what_is_copied_from_a_cluster_is_a_template(api, agent: Agent) -> None:
+    first = agent.deploy(cpu_request="100m")
+    copied = api.get("jobs", first.handle)
+    assert copied["spec"]["selector"]
+    copied["metadata"]["finalizers"] = ["foregroundDeletion"]
+    copied["spec"] |= {"ttlSecondsAfterFinished": None}  # or it would stay for a day
+    copied["spec"]["template"]["spec"]["restartPolicy"] = "OnFailure"
+    second = agent.deploy(job_template=copied)
+    pods = [running(api, first), running(api, second)]
+    labels = api.get("jobs", second.handle)["spec"]["selector"]["matchLabels"]
+    assert labels != copied["spec"]["selector"]["matchLabels"]
+    api.finish(pods[1], 3)
+    agent.ends(second, "exit code 3")
+    agent.launcher.release(second)
+    api.wait(lambda: api.get("jobs", second.handle) is None)
+    assert not any(isinstance(each, Ended) and each.deployment == first for each in agent.news)
+
+
+def test_a_job_that_is_to_go_at_once_stays_until_its_end_is_known(api, agent: Agent) -> None:
+    api.add_image("talks:1", entrypoint=("sh", "-c", "echo hello; exit 3"))
+    at_once = {"spec": {"ttlSecondsAfterFinished": 0}}
+    deployment = agent.deploy(job_template=at_once, image="talks:1")
+    agent.ends(deployment, "exit code 3")
+    time.sleep(1.0)
+    assert agent.launcher.early_logs(deployment) == "hello\n"
+    agent.launcher.release(deployment)
+    api.wait(lambda: api.get("jobs", deployment.handle) is None)
+
+
 # -- what is refused ----------------------------------------------------------------------------
 
 
@@ -401,6 +438,44 @@ def test_watches_wait_as_long_as_they_are_told_to(api, agent: Agent) -> None:
     assert time.monotonic() - began >= 1.0
 
 
+def test_a_version_that_the_cluster_does_not_know_is_not_asked_for_again(api) -> None:
+    agent = Agent(api.kubeconfig)
+    try:
+        deployment = agent.deploy()
+        pod = running(api, deployment)
+        api.refuse("watch", "pods", 504, times=1)  # its etcd was restored: ours is in the future
+        api.cut_watches()
+        api.finish(pod, 3)
+        agent.ends(deployment, "exit code 3")
+        assert len(lists_of_pods(api)) == 2
+    finally:
+        agent.close()
+
+
+def test_a_watch_that_is_silent_is_begun_again(
+    api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("headrace.agents.kubernetes.watching._SILENT", 0.4)
+    monkeypatch.setattr("headrace.agents.kubernetes.watching._WELL", 0.2)
+    agent = Agent(api.kubeconfig)
+    try:
+        time.sleep(1.5)
+        watches = [call for call in api.calls if call.verb == "watch"]
+        assert len(watches) > 3
+        deployment = agent.deploy()
+        api.finish(running(api, deployment), 3)
+        agent.ends(deployment, "exit code 3")
+        assert len(lists_of_pods(api)) == 1
+        assert not [each for each in caplog.records if each.levelname == "WARNING"]
+    finally:
+        agent.close()
+
+
+def lists_of_pods(api) -> list[Any]:
+    calls = [call for call in api.calls if call.resource and call.resource.plural == "pods"]
+    return [call for call in calls if call.verb == "list"]
+
+
 def test_what_happens_while_nothing_is_seen_is_seen_afterwards(api, agent: Agent) -> None:
     ended, gone = agent.deploy(), agent.deploy()
     pods = [running(api, ended), running(api, gone)]
@@ -427,10 +502,7 @@ def test_bookmarks_spare_a_list(api) -> None:
         api.cut_watches()
         deployment = agent.deploy()
         running(api, deployment)
-        lists = [
-            call for call in api.calls if call.verb == "list" and call.resource.plural == "pods"
-        ]
-        assert len(lists) == 1
+        assert len(lists_of_pods(api)) == 1
     finally:
         agent.close()
 
@@ -445,6 +517,7 @@ def test_requests_are_tried_again(api, agent: Agent) -> None:
     api.cut("create", "jobs", times=1)
     agent.deploy()
     api.cut("create", "jobs", times=1, after=True)
+    api.refuse("create", "jobs", 409, times=1)  # as a quota does that two are counted in at once
     deployment = agent.deploy()
     api.finish(running(api, deployment), 3)
     agent.ends(deployment, "exit code 3")

@@ -33,6 +33,7 @@ _LABELS = (
     "batch.kubernetes.io/controller-uid",
     "batch.kubernetes.io/job-name",
 )
+_OURS = "headrace.io/"
 _ANNOTATIONS = (
     "kubectl.kubernetes.io/last-applied-configuration",
     "batch.kubernetes.io/job-tracking",
@@ -79,7 +80,10 @@ def blank_of(template: Mapping[str, Any], namespace: str) -> dict[str, Any]:
         )
     pod = mapping(spec, "template")
     for found in (metadata, mapping(pod, "metadata")):
-        _leave_out(mapping(found, "labels"), _LABELS)
+        labels = mapping(found, "labels")
+        # A flow run's job was copied: it may be marked as one that is over and done with.
+        ours = [name for name in labels if str(name).startswith(_OURS)]
+        _leave_out(labels, (*_LABELS, *ours))
         _leave_out(mapping(found, "annotations"), _ANNOTATIONS)
     mapping(pod, "spec")
     return job

@@ -185,7 +185,9 @@ def _end(record: Record, now: float) -> Over | None:
         return over
     killed = record.deleted is not None or record.pod_gone is not None
     cause = _cause(record) if killed or over is None else _failure(record)
-    if killed and cause is None and not disruption(pod) and not _settled(record, now):
+    # A node tells the end of a pod's containers first, and then that of the pod, with why it ended it.
+    is_told = disruption(pod) or (not killed and pod.status.phase in ("Succeeded", "Failed"))
+    if cause is None and not is_told and not _settled(record, now):
         return None
     if over is None:
         return Over(how=cause or disruption(pod) or "its pod was deleted from outside")

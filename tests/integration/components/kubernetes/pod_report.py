@@ -93,8 +93,11 @@ class PodReport:
             )
             newest = newest | {"status": newest["status"] | address}
             phase = phase_of(newest["spec"], inits, regulars)
-            if self.end is not None:
-                newest, phase = _with_end(newest, self.end, regulars, phase if final else None)
+            if final and self.end is not None:
+                newest, phase = _with_end(newest, self.end, regulars)
+            elif not final and (self.end is not None or phase in ("Succeeded", "Failed")):
+                # That the pod is over, and why, is told after the ends of its containers.
+                phase = str(newest["status"]["phase"])
             return with_containers(
                 newest, inits, regulars, phase=phase, ready_to_start=not starting
             )
@@ -114,14 +117,10 @@ class PodReport:
             delete(self._store, PODS, newest, {"gracePeriodSeconds": 0})
 
 
-def _with_end(
-    pod: Object, end: End, regulars: list[Object], final: str | None
-) -> tuple[Object, str]:
-    """Return a pod with why it is ended, and its phase; the last one if it is over."""
-    phase = str(pod["status"]["phase"])
-    if final is not None:
-        codes = [one["state"].get("terminated", {"exitCode": 137})["exitCode"] for one in regulars]
-        phase = "Failed" if end.reason or any(codes) else "Succeeded"
+def _with_end(pod: Object, end: End, regulars: list[Object]) -> tuple[Object, str]:
+    """Return a pod that is over with why it is ended, and its phase."""
+    codes = [one["state"].get("terminated", {"exitCode": 137})["exitCode"] for one in regulars]
+    phase = "Failed" if end.reason or any(codes) else "Succeeded"
     if end.reason:
         pod = pod | {"status": pod["status"] | {"reason": end.reason, "message": end.message}}
     if end.condition is not None:

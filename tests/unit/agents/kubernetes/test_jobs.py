@@ -301,6 +301,7 @@ def test_a_shell_is_given_one_line() -> None:
 
 def test_what_belongs_to_one_job_alone_is_left_out() -> None:
     labels = {"app": "etl", "controller-uid": "u", "batch.kubernetes.io/job-name": "old"}
+    labels["headrace.io/released"] = "true"
     annotations = {"kubectl.kubernetes.io/last-applied-configuration": "{}", "team": "data"}
     policy = {"rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}]}
     copied = {

@@ -324,6 +324,23 @@ def test_a_sidecar_that_goes_on_does_not_hide_the_end() -> None:
     assert isinstance(world.pod(**status), Over)
 
 
+def test_the_node_tells_the_end_of_a_container_before_that_of_its_pod() -> None:
+    last = ended(137)
+    world = World()
+    assert world.pod(**{**last, "phase": "Running"}) is None
+    over = world.pod(**last, reason="Evicted", message="The node was low on resource: memory.")
+    assert isinstance(over, Over)
+    assert "low on resource: memory" in over.how
+    assert "137" in over.how
+    world = World()
+    sidecar = {"name": "proxy", "state": {"running": {}}}
+    statuses = [sidecar, *last["containerStatuses"]]
+    assert world.pod(phase="Running", containerStatuses=statuses) is None
+    over = world.after(SETTLE)  # its sidecar goes on for as long as it likes
+    assert isinstance(over, Over)
+    assert over.how.startswith("killed by SIGKILL")
+
+
 @pytest.mark.parametrize(
     ("reason", "words"),
     [
