@@ -72,7 +72,10 @@ class Aws:
         }
         if not os.environ.get("AWS_RETRY_MODE"):
             settings["retries"] = {"mode": "standard", "total_max_attempts": 3}
-        self._config = Config(**settings | dict(botocore_config or {}))
+        try:
+            self._config = Config(**settings | dict(botocore_config or {}))
+        except (TypeError, exceptions.BotoCoreError) as error:
+            raise ConfigError(f"The botocore_config of an ECS agent is none: {error}") from error
         try:
             self._session = boto3.session.Session(
                 region_name=region_name, **dict(credentials or {})

@@ -3,7 +3,7 @@
 import pytest
 
 from headrace.agents.ecs.aws import Aws
-from headrace.core.errors import DeploymentError
+from headrace.core.errors import ConfigError, DeploymentError
 
 
 @pytest.mark.parametrize(
@@ -19,3 +19,8 @@ def test_values_of_variables_are_not_repeated(environment):
     assert caught.value.is_final
     assert "s3cr3t" not in str(caught.value)
     assert "overrides.cpu, value: 5, type: <class 'int'>" in str(caught.value)
+
+
+def test_a_configuration_of_botocore_that_is_none():
+    with pytest.raises(ConfigError, match="botocore_config.*'nonsense'"):
+        Aws("eu-west-1", None, {"nonsense": 1})
