@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from headrace.core.errors import DeploymentError, MissingExtraError, RunConfigError
-from headrace.run_configs.templates import local_template, parse
+from headrace.run_configs.templates import LARGEST, local_template, parse
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://(.*)", re.DOTALL)
 #: The extra that brings what reads addresses of a scheme.
@@ -50,15 +50,15 @@ def template_at(address: str) -> dict[str, Any]:
         raise DeploymentError(message, is_final=True) from error
 
 
-def _fetched(address: str, scheme: str) -> str:
+def _fetched(address: str, scheme: str) -> bytes:
     extra, package = _EXTRAS.get(scheme, ("aws", "fsspec"))
     try:
         import fsspec
     except ImportError as error:
         raise MissingExtraError(f"A template at {address}", extra, package) from error
     try:
-        with fsspec.open(address, "rt", encoding="utf-8") as file:
-            return str(file.read())
+        with fsspec.open(address, "rb") as file:
+            return bytes(file.read(LARGEST + 1))
     except ImportError as error:
         raise MissingExtraError(f"A template at {address}", extra, package) from error
     except FileNotFoundError as error:
