@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 
@@ -144,13 +145,12 @@ class Scene:
     def begun(self, *runs: Run, attempt: int = 1) -> None:
         """Wait until runs are in their second task, and the server knows of the first's end."""
         for run in runs:
-            self.until(lambda run=run: attempt in run.attempts("second"), f"{run.id} begins not")
-            self.until(
-                lambda run=run: any(
-                    each.state == "Success" for each in self.client.task_runs(run.id)
-                ),
-                "the first task is not known to be done",
-            )
+            self.until(partial(self._is_in_second, run, attempt), f"{run.id} begins not")
+
+    def _is_in_second(self, run: Run, attempt: int) -> bool:
+        if attempt not in run.attempts("second"):
+            return False
+        return any(each.state == "Success" for each in self.client.task_runs(run.id))
 
     def give_up(self) -> None:
         """Cancel what a test that has failed leaves behind."""
