@@ -524,6 +524,26 @@ def test_requests_are_tried_again(api, agent: Agent) -> None:
     assert len(api.objects("jobs")) == 4
 
 
+def test_a_token_that_was_replaced_is_read_again(api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headrace.agents.kubernetes.cluster._READ_AGAIN", 0.2)
+    good = Path(api.kubeconfig).read_text()
+    file = api.kubeconfig_for("wrong", "replaced")
+    launcher = KubernetesLauncher(
+        Cluster(kubeconfig=str(file)),
+        api_url="http://127.0.0.1:4200",
+        defaults=JobDefaults(default_image=IMAGE),
+    )
+    time.sleep(0.3)
+    with pytest.raises(DeploymentError, match="Unauthorized"):
+        list(launcher.recover(AGENT))
+    time.sleep(0.3)
+    file.write_text(good)
+    with ThreadPoolExecutor(4) as pool:
+        runs = [LauncherContract.run_that("wait") for _ in range(4)]
+        assert len(list(pool.map(launcher.deploy, runs))) == 4
+    launcher.close()
+
+
 def test_inside_a_cluster(api, monkeypatch: pytest.MonkeyPatch) -> None:
     account = api.account("default", "default")
     host, port = api.https_url.removeprefix("https://").split(":")

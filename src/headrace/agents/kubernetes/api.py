@@ -195,6 +195,7 @@ class KubernetesApi:
         headers: Mapping[str, str],
         seconds: float,
     ) -> Iterator[urllib3.BaseHTTPResponse]:
+        asked = time.monotonic()
         try:
             headers = {**headers, **self._cluster.credentials(), "Accept": "application/json, */*"}
         except ConfigError as error:
@@ -213,7 +214,11 @@ class KubernetesApi:
             )
             try:
                 if answer.status >= 300:
-                    raise _refusal(answer)
+                    refusal = _refusal(answer)
+                    if isinstance(refusal, ApiRefusal) and refusal.status == 401:
+                        # As kubectl does: a token, a certificate or a plug-in's word has run out.
+                        raise _Passing(refusal) if self._cluster.renew(asked) else refusal
+                    raise refusal
                 yield answer
             except BaseException:
                 answer.close()  # what is left of it is of no use to whoever gets the connection next

@@ -9,17 +9,21 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import urllib3
 
+from headrace.config.logging import get_logger
 from headrace.core.errors import ConfigError, MissingExtraError
 
 #: Where a pod finds its service account.
 SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 #: As many connections are kept as there are deployments under way, and what is watched.
 _CONNECTIONS = 56
+#: How many seconds pass until who we are is read anew once more.
+_READ_AGAIN = 30.0
 
 
 class Cluster:
@@ -42,28 +46,56 @@ class Cluster:
     """
 
     def __init__(self, context: str | None, kubeconfig: str | None, service_account: str) -> None:
+        self._given = (context, kubeconfig, service_account)
+        self._asking = threading.Lock()
+        self._read()
+        self.host = str(self._configuration.host).rstrip("/")
+
+    def renew(self, since: float) -> bool:
+        """Read anew who we are: what we were known by may have been replaced where it was found.
+
+        Args:
+            since: When what was refused was asked, by a monotonic clock, in seconds.
+
+        Returns:
+            Whether that was done since then, so that it may be asked again.
+        """
+        with self._asking:
+            if self._read_at >= since:
+                return True
+            if time.monotonic() < self._read_at + _READ_AGAIN:
+                return False
+            try:
+                self._read()
+            except ConfigError as error:
+                get_logger("agent").debug("What we were known by stays: %s", error)
+                return False
+            return True
+
+    def _read(self) -> None:
         try:
             from kubernetes import client
         except ImportError as error:
             raise MissingExtraError("The Kubernetes agent", "kubernetes", "kubernetes") from error
-        self._configuration: Any = client.Configuration()
-        self._asking = threading.Lock()
+        context, kubeconfig, service_account = self._given
+        found: Any = client.Configuration()
         inside = (
             context is None
             and kubeconfig is None
             and bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
             and Path(service_account, "token").is_file()
         )
+        self._read_at = time.monotonic()
         if inside:
-            self.namespace = self._from_service_account(service_account)
+            self.namespace = self._from_service_account(service_account, found)
         else:
-            self.namespace = self._from_kubeconfig(kubeconfig, context)
-        self._configuration.connection_pool_maxsize = _CONNECTIONS
-        self._configuration.socket_options = _keep_alive()
-        self._configuration.retries = False
-        self._client: Any = client.ApiClient(self._configuration)
+            self.namespace = self._from_kubeconfig(kubeconfig, context, found)
+        found.connection_pool_maxsize = _CONNECTIONS
+        found.socket_options = _keep_alive()
+        found.retries = False
+        self._configuration = found
+        self._client: Any = client.ApiClient(found)
         self.pool: urllib3.PoolManager = self._client.rest_client.pool_manager
-        self.host = str(self._configuration.host).rstrip("/")
 
     def credentials(self) -> dict[str, str]:
         """Return headers that say who we are; short-lived tokens are renewed.
@@ -90,7 +122,7 @@ class Cluster:
         self.pool.clear()
         self._client.close()
 
-    def _from_service_account(self, folder: str) -> str | None:
+    def _from_service_account(self, folder: str, found: Any) -> str | None:
         from kubernetes.config import ConfigException, incluster_config
 
         # Its functions have no types.
@@ -99,7 +131,7 @@ class Cluster:
             library.InClusterConfigLoader(
                 token_filename=os.path.join(folder, "token"),
                 cert_filename=os.path.join(folder, "ca.crt"),
-            ).load_and_set(self._configuration)
+            ).load_and_set(found)
         except (ConfigException, OSError) as error:
             raise ConfigError(f"The service account in {folder} cannot be used: {error}") from error
         try:
@@ -107,7 +139,7 @@ class Cluster:
         except OSError:
             return None
 
-    def _from_kubeconfig(self, file: str | None, context: str | None) -> str | None:
+    def _from_kubeconfig(self, file: str | None, context: str | None, found: Any) -> str | None:
         from kubernetes import config
 
         library: Any = config
@@ -126,7 +158,7 @@ class Cluster:
             library.load_kube_config(
                 file,
                 context=context,
-                client_configuration=self._configuration,
+                client_configuration=found,
                 persist_config=False,
             )
         except ConfigError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ _ALIVE = (
     "sys.exit(not ages or min(ages) > 120)"
 )
 _NOBODY = 65532
+#: Of an agent's name in what its objects are called: what they are labelled with has 63 at most.
+_LONGEST = 43
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +115,11 @@ def manifests(given: Installation) -> list[dict[str, Any]]:
 def object_name(name: str) -> str:
     """Return what the objects of an agent of this name are called."""
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-    return f"headrace-agent-{plain}"[:58].rstrip("-") if plain else "headrace-agent"
+    if plain == name and 0 < len(plain) <= _LONGEST:
+        return f"headrace-agent-{plain}"
+    # Other names that are written likewise are those of other agents.
+    mark = hashlib.sha256(name.encode()).hexdigest()[:6]
+    return "-".join(filter(None, ["headrace-agent", plain[: _LONGEST - 7].rstrip("-"), mark]))
 
 
 def _deployment(given: Installation, metadata: dict[str, Any]) -> dict[str, Any]:

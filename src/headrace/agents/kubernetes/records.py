@@ -148,6 +148,8 @@ def judge(record: Record, bounds: Bounds, now: float) -> Over | Held | None:
         return over
     if record.pod is not None and is_running(record.pod, record.container):
         return None
+    if record.deleted is not None:
+        return None  # it begins no more
     held = _hold(record)
     if held.is_hopeless:
         record.hopeless = record.hopeless or now

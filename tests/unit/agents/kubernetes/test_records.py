@@ -373,6 +373,20 @@ def test_a_pod_that_is_deleted_from_outside() -> None:
     assert "SIGTERM" in over.how
 
 
+def test_a_pod_that_is_being_deleted_is_not_being_started() -> None:
+    world = World()
+    world.pod(**RUNS)
+    world.now += 10 * SLOW
+    # Its node does not find its container any more.
+    lost = {**waits("ContainerCreating"), "phase": "Running"}
+    assert world.pod(deleted=True, **lost) is None
+    over = world.pod(deleted=True, **{**lost, "phase": "Failed"})
+    assert over is None  # perhaps there is a cause to be heard
+    over = world.after(SETTLE)
+    assert isinstance(over, Over)
+    assert over.how.startswith("its pod was deleted from outside")
+
+
 def test_a_pod_that_is_gone_without_a_word() -> None:
     world = World()
     world.pod(**RUNS)
