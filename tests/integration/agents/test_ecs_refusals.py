@@ -425,7 +425,7 @@ def test_how_a_task_ended_is_told(fake, launcher, code, reason, flow, words, is_
 
 
 def test_a_task_that_ecs_does_not_know_yet_is_not_lost(fake, launcher, monkeypatch):
-    monkeypatch.setattr("headrace.agents.ecs.launcher._UNKNOWN", 1.0)
+    monkeypatch.setattr("headrace.agents.ecs.watched._UNKNOWN", 1.0)
     deployment = launcher.deploy(run_with())
     task = fake.tasks.pop(deployment.handle)
     until = time.monotonic() + 0.4

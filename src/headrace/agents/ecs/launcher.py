@@ -6,13 +6,12 @@ import random
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from headrace.agents.ecs.api import PAGE
 from headrace.agents.ecs.definition import Defaults, definition_of, flow_container
 from headrace.agents.ecs.definitions import Definitions
-from headrace.agents.ecs.ends import ended, gone, is_over, why_it_waits
+from headrace.agents.ecs.ends import ended, is_over
 from headrace.agents.ecs.errors import failure
 from headrace.agents.ecs.logs import log_of
 from headrace.agents.ecs.notes import Notes
@@ -27,9 +26,10 @@ from headrace.agents.ecs.run_task import (
     started_by,
 )
 from headrace.agents.ecs.tasks import Failure
+from headrace.agents.ecs.watched import WatchedTasks
 from headrace.agents.environment import run_environment
 from headrace.agents.images import image_of
-from headrace.agents.launcher import Deployment, Ended, Launcher, News, Waits
+from headrace.agents.launcher import Deployment, Launcher, News
 from headrace.config.logging import get_logger
 from headrace.core.errors import DeploymentError
 
@@ -45,25 +45,6 @@ _SOON = 2.0
 _LATER = 5.0
 #: How many seconds pass at most if AWS does not answer, or is asked too often.
 _LATEST = 60.0
-#: For how many seconds ECS may not know a task that it has just started.
-_UNKNOWN = 60.0
-
-
-@dataclass(slots=True)
-class _Watched:
-    """A task that is not over.
-
-    Attributes:
-        deployment: Which one.
-        due: When it is looked at next, on the monotonic clock.
-        said: Why it waits, as it was told; None once it runs.
-        unknown_since: Since when ECS has not known it.
-    """
-
-    deployment: Deployment
-    due: float
-    said: str | None = ""
-    unknown_since: float | None = None
 
 
 class ECSLauncher(Launcher):
@@ -94,13 +75,10 @@ class ECSLauncher(Launcher):
         self._defaults = defaults
         self._definitions = Definitions(api)
         self._notes = Notes(folder)
-        self._soon, self._later = look, look * _LATER / _SOON
+        self._soon = look
+        self._tasks = WatchedTasks(look, look * _LATER / _SOON)
         self._lock = threading.Lock()
         self._agent = ""
-        #: Tasks that are not over, by their ARNs.
-        self._watched: dict[str, _Watched] = {}
-        #: Those that are over, until the agent lets go of them.
-        self._over: dict[str, EcsTask] = {}
         #: What is to be told at the next look.
         self._news: list[News] = []
         self._pause = 0.0
@@ -187,16 +165,14 @@ class ECSLauncher(Launcher):
 
         ECS itself keeps nothing of it.
         """
-        with self._lock:
-            task = self._over.get(deployment.handle)
+        task = self._tasks.over(deployment.handle)
         if task is None or not task.task_definition_arn:
             return ""
         return log_of(task, self._definitions.named(task.task_definition_arn), self._api)
 
     def release(self, deployment: Deployment) -> None:
         """Forget a task that is over, and remember so; ECS itself forgets it within hours."""
-        with self._lock:
-            self._over.pop(deployment.handle, None)
+        self._tasks.forget(deployment.handle)
         self._notes.note_released(deployment.handle)
 
     def cancel(self, deployment: Deployment) -> None:
@@ -251,10 +227,7 @@ class ECSLauncher(Launcher):
         return answer.tasks[0]
 
     def _watch(self, deployment: Deployment, *, soon: bool) -> None:
-        due = time.monotonic() + (self._soon / 2 if soon else 0.0)
-        with self._lock:
-            if deployment.handle not in self._over:
-                self._watched.setdefault(deployment.handle, _Watched(deployment, due))
+        self._tasks.add(deployment, soon=soon)
         self._changed.set()
 
     def _recovered(self, tasks: Iterable[EcsTask]) -> Iterator[Deployment]:
@@ -266,9 +239,8 @@ class ECSLauncher(Launcher):
                 continue
             deployment = Deployment(flow_run_id=run_id, attempt=int(attempt), handle=task.task_arn)
             if is_over(task):
-                with self._lock:
-                    if task.task_arn not in self._over:  # else it was found before AWS failed
-                        self._over[task.task_arn] = task
+                if self._tasks.add_over(task):  # else it was found before AWS failed
+                    with self._lock:
                         self._news.append(ended(deployment, task))
             else:
                 self._watch(deployment, soon=False)
@@ -278,18 +250,13 @@ class ECSLauncher(Launcher):
         with self._lock:
             if self._news:
                 return 0.0
-            return min((each.due for each in self._watched.values()), default=float("inf"))
+        return self._tasks.next_due()
 
     def _due(self, now: float) -> list[tuple[str, list[str]]]:
-        """Return the tasks to look at, by cluster: with one that is due, those that soon are."""
-        with self._lock:
-            if not any(each.due <= now for each in self._watched.values()):
-                return []
-            found: dict[str, list[str]] = {}
-            for arn, each in self._watched.items():
-                if each.due <= now + self._soon / 2:
-                    cluster = _cluster_of(arn, self._defaults.own_cluster)
-                    found.setdefault(cluster, []).append(arn)
+        """Return the tasks to look at, by cluster."""
+        found: dict[str, list[str]] = {}
+        for arn in self._tasks.due(now):
+            found.setdefault(_cluster_of(arn, self._defaults.own_cluster), []).append(arn)
         return list(found.items())
 
     def _look(self, cluster: str, arns: list[str]) -> list[News]:
@@ -297,47 +264,14 @@ class ECSLauncher(Launcher):
         answer = self._api.describe(cluster, arns)
         self._pause = 0.0
         known = {task.task_arn: task for task in answer.tasks}
-        return [each for arn in arns if (each := self._seen(arn, known.get(arn))) is not None]
-
-    def _seen(self, arn: str, task: EcsTask | None) -> News | None:
-        """Take in how a task is, and return what is new of it."""
-        now = time.monotonic()
-        with self._lock:
-            watched = self._watched.get(arn)
-            if watched is None:
-                return None
-            if task is None:
-                return self._missing(arn, watched, now)
-            if is_over(task):
-                del self._watched[arn]
-                self._over[arn] = task
-                return ended(watched.deployment, task)
-            watched.unknown_since = None
-            why = why_it_waits(task)
-            watched.due = now + (self._later if why is None else self._soon)
-            if why == watched.said:
-                return None
-            watched.said = why
-        return None if why is None else Waits(deployment=watched.deployment, why=why)
-
-    def _missing(self, arn: str, watched: _Watched, now: float) -> Ended | None:
-        """Take in that ECS does not know a task: soon after its start, that means nothing."""
-        watched.unknown_since = watched.unknown_since or now
-        watched.due = now + self._soon
-        if now - watched.unknown_since < _UNKNOWN:
-            return None
-        del self._watched[arn]
-        return gone(watched.deployment)
+        return [each for arn in arns if (each := self._tasks.seen(arn, known.get(arn))) is not None]
 
     def _put_off(self, arns: Iterable[str], error: DeploymentError) -> None:
         """Look at tasks again later: each time AWS does not tell, twice as late."""
         self._pause = min(max(self._pause * 2, self._soon), _LATEST)
         seconds = self._pause * random.uniform(0.5, 1.0)
         self._log.warning("ECS is asked again in %.0f s how tasks are: %s", seconds, error)
-        with self._lock:
-            for arn in arns:
-                if (watched := self._watched.get(arn)) is not None:
-                    watched.due = time.monotonic() + seconds
+        self._tasks.put_off(arns, seconds)
 
 
 def _cluster_of(arn: str, default: str) -> str:
