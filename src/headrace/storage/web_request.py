@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import quote, quote_plus, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, quote_plus, urlencode, urlsplit
 
 from headrace.config.secrets import Secret
 from headrace.core.errors import SecretError, StorageError
@@ -79,8 +79,14 @@ class WebRequest:
         held = []
         if _is_bare(self._described.get("auth")):
             held.append("auth")
-        if (urlsplit(_PLACE.sub("", self.address)).password or "") != "":
+        plain = urlsplit(_PLACE.sub("", self.address))
+        if plain.password:
             held.append("the password in url")
+        held += [
+            f"{name} in url"
+            for name, value in parse_qsl(plain.query)
+            if _SECRET.search(name) and value
+        ]
         for part in ("headers", "params", "cookies"):
             values = self._described.get(part)
             if isinstance(values, Mapping):
@@ -126,7 +132,18 @@ class WebRequest:
                     headers=headers,
                     timeout=_timeout(given.get("timeout")),
                     redirect=given.get("allow_redirects", True),
-                    retries=urllib3.Retry(total=None, connect=0, read=0, redirect=5, status=0),
+                    retries=urllib3.Retry(
+                        total=None,
+                        connect=0,
+                        read=0,
+                        redirect=5,
+                        status=0,
+                        # Another host that the service points to is not told its secrets.
+                        remove_headers_on_redirect={
+                            *urllib3.Retry.DEFAULT_REMOVE_HEADERS_ON_REDIRECT,
+                            *(name for name, text in headers.items() if filled.hide(text) != text),
+                        },
+                    ),
                 )
                 data: bytes = answer.data
         except (urllib3.exceptions.HTTPError, ValueError, OSError) as error:

@@ -97,6 +97,25 @@ def test_places_are_filled_in_when_a_request_is_made(shelf, monkeypatch):
         storage.get_flow("nightly")
 
 
+def test_another_host_is_not_told_what_was_filled_in(shelf):
+    def elsewhere(asked):
+        assert "x-key" not in asked.headers and "authorization" not in asked.headers
+        assert asked.headers["accept"] == "*/*"
+        return Answer(stranger, 200, {})
+
+    stranger = stored(flow_that_gives(1), shelf) and shelf.asked[0].body
+    with answering(elsewhere) as other:
+        to_other = {"Location": other.url.replace("127.0.0.1", "localhost") + "/nightly"}
+        with answering(lambda asked: Answer(b"", 302, to_other)) as server:
+            request = requests(server)["get_flow_request_kwargs"]
+            request["headers"] |= {"X-Key": "${SHELF_TOKEN}", "Accept": "*/*"}
+            storage = Webhook(request, "POST", request, "GET", stored_as_script=False)
+            storage.restore({"flows": {"nightly": server.url}})
+            assert given_by(storage.get_flow("nightly")) == 1
+            (asked,) = server.asked
+            assert asked.headers["x-key"] == "s3cr3t"
+
+
 def test_what_is_in_a_request(monkeypatch):
     monkeypatch.setenv("NAME", "Ada")
     with answering(Answer(b"nothing", 200, {})) as server:
@@ -169,6 +188,7 @@ def test_what_was_stored_since_is_noticed(shelf, tmp_path):
         {"auth": ("me", "s3cr3t")},
         {"cookies": {"session": "s3cr3t"}},
         {"url": "https://me:s3cr3t@flows.example.com"},
+        {"url": "https://flows.example.com/get?version=1&access_token=s3cr3t"},
     ],
 )
 def test_secrets_are_not_told_to_the_server(request_kwargs):
