@@ -79,7 +79,14 @@ class Agent:
         self._waitings = Waitings(id, client, self._timetable, self._log)
         self._deploys = ThreadPoolExecutor(launcher.at_once, "deploy")
         self._unwanted = Unwanted(
-            id, launcher, client, self._holdings, self._changed, self._timetable, self._log
+            id,
+            launcher,
+            client,
+            self._ends,
+            self._holdings,
+            self._changed,
+            self._timetable,
+            self._log,
         )
         self._claiming = Claiming(
             id,
@@ -233,6 +240,8 @@ class Agent:
                 "Flow run %s is not to be deployed: it was cancelled, paused, or is over.", run_id
             )
             self._ends.never_began(key, "its agent was told not to start it")
+        for key in dropped.deploying:
+            self._unwanted.dropped_early(key)
         for deployment in dropped.deployed:
             self._unwanted.dropped(deployment)
 

@@ -49,10 +49,12 @@ class Dropped:
 
     Attributes:
         given_back: Those that were still waiting: they are held no more.
+        deploying: Those that the launcher is just being asked for.
         deployed: Those that the platform has.
     """
 
     given_back: tuple[Key, ...] = ()
+    deploying: tuple[Key, ...] = ()
     deployed: tuple[Deployment, ...] = ()
 
 
@@ -171,6 +173,7 @@ class Holdings:
     def drop(self, run_id: str) -> Dropped:
         """Take the server's word that a run is not to be gone on with."""
         given_back: list[Key] = []
+        deploying: list[Key] = []
         deployed: list[Deployment] = []
         for key in self.keys_of([run_id]):
             held = self._unbegun[key]
@@ -183,7 +186,9 @@ class Holdings:
                 given_back.append(key)
             elif held.deployment is not None:
                 deployed.append(held.deployment)
-        return Dropped(tuple(given_back), tuple(deployed))
+            else:
+                deploying.append(key)
+        return Dropped(tuple(given_back), tuple(deploying), tuple(deployed))
 
     def drops(self, key: Key) -> int:
         """Tell how often the server has said not to go on with a run; 0 if that is past."""

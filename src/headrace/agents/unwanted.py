@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from headrace.agents.holdings import Holdings, Key
     from headrace.agents.launcher import Deployment, Launcher
+    from headrace.agents.reports import Ends
     from headrace.agents.timetable import Timetable
     from headrace.client.client import Client
 
@@ -33,6 +34,7 @@ class Unwanted:
         agent: The agent's id.
         launcher: What ends it.
         client: The server.
+        ends: What tells it how deployments ended.
         holdings: The agent's flow runs.
         lock: What guards them.
         timetable: For what is to be done later.
@@ -44,6 +46,7 @@ class Unwanted:
         agent: str,
         launcher: Launcher,
         client: Client,
+        ends: Ends,
         holdings: Holdings,
         lock: threading.Condition,
         timetable: Timetable,
@@ -52,6 +55,7 @@ class Unwanted:
         self._agent = agent
         self._launcher = launcher
         self._client = client
+        self._ends = ends
         self._holdings = holdings
         self._lock = lock
         self._timetable = timetable
@@ -60,7 +64,15 @@ class Unwanted:
 
     def dropped(self, deployment: Deployment) -> None:
         """End a deployment that the server has said not to go on with, unless it is ending anyway."""
-        self._pool.submit(self._ask_and_cancel, deployment)
+        key = (deployment.flow_run_id, deployment.attempt)
+        self._pool.submit(self._ask_and_cancel, key, deployment)
+
+    def dropped_early(self, key: Key) -> None:
+        """Give back what the launcher is still being asked for, however long its image is pulled.
+
+        What comes of it is cancelled once it is there.
+        """
+        self._pool.submit(self._ask_and_cancel, key, None)
 
     def outlived(self, deployment: Deployment) -> None:
         """End the deployment of an attempt that another one has followed, if it stays."""
@@ -74,29 +86,32 @@ class Unwanted:
         """End no more."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _ask_and_cancel(self, deployment: Deployment) -> None:
-        key = (deployment.flow_run_id, deployment.attempt)
+    def _ask_and_cancel(self, key: Key, deployment: Deployment | None) -> None:
+        run_id, attempt = key
         with self._lock:
             drops = self._holdings.drops(key)
         if not drops:
             return
         try:
-            asked = Deploying(attempt=deployment.attempt, agent=self._agent)
-            refused = self._client.deploying(deployment.flow_run_id, asked).refused
+            asked = Deploying(attempt=attempt, agent=self._agent)
+            refused = self._client.deploying(run_id, asked).refused
         except NotFound:
             refused = "deleted"
         except ClientError as error:
-            self._log.debug("Whether %s is to go on is asked again: %s", deployment, error)
+            self._log.debug("Whether %s is to go on is asked again: %s", run_id, error)
             self._pick_up_after(_CANCEL_AGAIN, key)
             return
-        if refused == "superseded" and drops == 1:
+        if refused == "superseded" and (drops == 1 or deployment is None):
             # It has begun in the meantime, or is over and about to end: the server says so next.
             self._pick_up_after(_ENDS_BY_ITSELF, key)
         elif refused is None:
             self._pick_up_after(0.0, key)
         else:
-            self._log.info("Flow run %s is not to begin: %s.", deployment.flow_run_id, refused)
-            self._cancel(deployment)
+            self._log.info("Flow run %s is not to begin: %s.", run_id, refused)
+            if deployment is not None:
+                self._cancel(deployment)
+            else:
+                self._ends.never_began(key, "its agent was told not to start it")
 
     def _cancel_what_stays(self, deployment: Deployment) -> None:
         with self._lock:

@@ -17,6 +17,9 @@ from headrace.core.errors import ConfigError, HeadraceError, MissingExtraError
 
 #: How many calls may be under way at once: those of the deployments, and some for the rest.
 _CONNECTIONS = 60
+#: What an engine, or what stands before it, answers while it has too much to do, or is not up. Its 500
+#: says that of it as well, and that a request makes no sense to it: there is no telling.
+_LATER = (429, 502, 503, 504)
 #: The most that a run's directory is taken out of a container with, in bytes.
 _LARGEST_ARCHIVE = 1 << 30
 
@@ -253,6 +256,9 @@ class DockerApi:
             yield self._api()
         except errors.APIError as error:
             message = str(error.explanation or error)
+            if error.status_code in _LATER:
+                away = f"the Docker engine at {self.address} is not to be had now: {message}"
+                raise EngineAway(away) from error
             raise EngineRefusal(message, error.status_code or 500) from error
         except (errors.DockerException, RequestException, HTTPError, OSError) as error:
             if isinstance(error, errors.DockerException) and not isinstance(
