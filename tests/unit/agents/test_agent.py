@@ -395,6 +395,33 @@ def test_what_is_deployed_and_not_to_begin_is_cancelled(working, why):
     _until(lambda: server.exits)
 
 
+@pytest.mark.parametrize("refused", ["cancelled", "superseded"])
+def test_what_is_still_being_deployed_and_not_to_begin_is_given_back(working, refused):
+    """A pull may take minutes, in which the run need not wait for its end."""
+    server, platform = Server(), Platform()
+    platform.begun = False
+    gate = threading.Event()
+    deploy = platform.deploy
+
+    def slow(run):
+        gate.wait(10)
+        return deploy(run)
+
+    platform.deploy = slow
+    server.answers.append([_run("pulled")])
+    working(server, platform)
+    _until(lambda: server.claims and server.claims[-1].deploying == ["pulled"])
+    server.refusing["pulled"] = refused
+    server.answers.append(Claimed(cancelled=["pulled"]))
+    if refused == "cancelled":
+        _until(lambda: server.exits == [("pulled", 1, "its agent was told not to start it")])
+    else:  # it may have begun though nobody has heard that it was started
+        _until(lambda: server.messages)
+    gate.set()
+    _until(lambda: platform.cancelled == ["pulled"])
+    assert len(server.exits) == (refused == "cancelled")
+
+
 def test_what_is_just_ending_is_left_to_itself(working):
     server, platform = Server(), Platform()
     _deployed(working, server, platform, "quick")
@@ -458,7 +485,7 @@ def test_nothing_that_a_launcher_raises_ends_the_agent(working, monkeypatch, cal
     time.sleep(0.3)
     platform.broken.discard("watch")
     platform.ended = [_ended("one", "evicted")]
-    _until(lambda: server.exits == [("one", 1, "evicted")])
+    _until(lambda: ("one", 1, "evicted") in server.exits)
     server.answers.append([_run("two")])
     _until(lambda: platform.names == ["one", "two"])
 

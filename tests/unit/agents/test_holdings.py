@@ -72,6 +72,7 @@ class Books(RuleBasedStateMachine):
         fresh = {key for key in self._unbegun() - self.dropped if key[0] == run}
         found = self.holdings.drop(run)
         assert set(found.given_back) == {key for key in fresh if self.where[key] == "waiting"}
+        assert set(found.deploying) == {key for key in fresh if self.where[key] == "deploying"}
         assert set(found.deployed) == {
             _deployment(key) for key in fresh if self.where[key] == "deployed"
         }
