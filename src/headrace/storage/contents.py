@@ -51,6 +51,22 @@ def script_at(path: str | os.PathLike[str]) -> bytes:
         ) from error
 
 
+def file_at(path: str | os.PathLike[str], argument: str) -> bytes:
+    """Return what is in a file that an argument of a storage names.
+
+    Raises:
+        StorageError: If it cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise StorageError(
+            f"The {argument} {os.fspath(path)} cannot be read: {error.strerror}. Paths count from the "
+            f"current folder, {os.getcwd()}."
+        ) from error
+
+
 def digest_of(data: bytes) -> str:
     """Return the SHA-256 of some bytes, in hexadecimal digits."""
     return sha256(data).hexdigest()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from headrace.config import config
 from headrace.core.errors import StorageError
 from headrace.core.version import __version__
-from headrace.storage.contents import script_at, slug_of
+from headrace.storage.contents import file_at, slug_of
 from headrace.storage.image_context import ImageContext
 
 if TYPE_CHECKING:
@@ -71,11 +71,12 @@ def _context(storage: Docker, code: Mapping[str, bytes]) -> ImageContext:
         base = storage.base_image or config.agents.default_image
         context = ImageContext(f"FROM {base}", storage.prefect_directory)
     else:
-        begin = script_at(storage.dockerfile).decode("utf-8", "replace")
+        begin = file_at(storage.dockerfile, "dockerfile").decode("utf-8", "replace")
         context = ImageContext(begin, storage.prefect_directory, root=os.getcwd())
         ignore = storage.dockerignore or ".dockerignore"
         if storage.dockerignore is not None or os.path.exists(ignore):
-            context.ignore(script_at(ignore).decode("utf-8", "replace").splitlines())
+            patterns = file_at(ignore, "dockerignore").decode("utf-8", "replace")
+            context.ignore(patterns.splitlines())
     context.set_variables(storage.env_vars)
     context.install(storage.python_dependencies)
     context.copy_files(storage.files)

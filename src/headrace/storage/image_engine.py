@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import tarfile
 import tempfile
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 _LABEL: Final = "io.headrace.content"
 #: A variable of the image, as a build repeats it: its value is not for logs.
 _VARIABLE: Final = re.compile(r"( : ENV \w+=).*")
+#: Colours, which programs of a build give to their lines.
+_COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
 #: How many of a failed build's last lines are shown.
 _LAST_LINES: Final = 20
 #: How many seconds an engine may be silent; it is while a command of a build says nothing.
@@ -57,9 +60,9 @@ class ImageEngine:
                 self._client = docker.DockerClient(base_url=base_url, tls=tls, timeout=_PATIENCE)
             self._client.ping()
         except (docker.errors.DockerException, OSError) as error:
-            where = base_url or "the address in DOCKER_HOST, or this machine's own"
+            where = base_url or os.environ.get("DOCKER_HOST") or "this machine's own socket"
             raise StorageError(
-                f"Docker storage: no Docker engine answers at {where}: {_text(error)}. Start it, or "
+                f"Docker storage: no Docker engine answers at {where}: {_innermost(error)}. Start it, or "
                 "say where it is: base_url, or the environment variable DOCKER_HOST."
             ) from None
 
@@ -142,8 +145,8 @@ class ImageEngine:
                     **arguments,
                 )
                 for message in messages:
-                    lines = str(message.get("stream") or message.get("status") or "").splitlines()
-                    for line in filter(str.strip, lines):
+                    said = str(message.get("stream") or message.get("status") or "")
+                    for line in filter(str.strip, _COLOUR.sub("", said).splitlines()):
                         last.append(_VARIABLE.sub(r"\1…", line.rstrip()))
                         say(last[-1])
                     failed = failed or message.get("error")
@@ -236,8 +239,6 @@ def files_below(root: str, ignored: Iterable[str]) -> list[str]:
         from docker.utils import exclude_paths
     except ImportError as error:
         raise MissingExtraError("Docker storage", "docker", "docker") from error
-    import os
-
     names = exclude_paths(root, [*ignored, ".dockerignore"])
     return sorted(name for name in names if os.path.isfile(os.path.join(root, name)))
 
@@ -245,3 +246,15 @@ def files_below(root: str, ignored: Iterable[str]) -> list[str]:
 def _text(error: BaseException) -> str:
     text = getattr(error, "explanation", None) or str(error)
     return " ".join(str(text).split()).rstrip(".")
+
+
+def _innermost(error: BaseException) -> str:
+    """Return what the system said, which docker-py wraps in the words of three libraries."""
+    left: list[object] = [error]
+    while left:
+        each = left.pop()
+        if isinstance(each, OSError) and each.strerror:
+            return each.strerror
+        if isinstance(each, BaseException):
+            left += [each.__cause__, *each.args]
+    return _text(error)

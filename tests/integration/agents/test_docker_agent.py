@@ -297,7 +297,7 @@ def test_images_come_from_registries_with_the_credentials_of_docker_login(scene,
     assert scene.says(refused, name, "no basic auth credentials")
     assert scene.says(absent, "none:1", "not found"), scene.states(absent)
     # It was pulled: there is nothing in it that could be run.
-    assert scene.says(pulled, "headrace", "executable file not found"), scene.states(pulled)
+    assert scene.says(pulled, f"{name} has no program headrace", "executable file not found")
     assert scene.says(unpulled, "--no-pull")
     assert account["password"] not in agent.log + stays.log + json.dumps(scene.states(pulled))
 

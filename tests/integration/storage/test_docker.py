@@ -269,8 +269,11 @@ def test_flows_are_tried_inside_the_image(registry, whole):
 
 
 def test_an_image_without_headrace(python_image):
-    with pytest.raises(StorageError, match="Headrace cannot be imported in the image.*headrace=="):
+    with pytest.raises(
+        StorageError, match="Headrace cannot be imported in the image.*headrace=="
+    ) as caught:
         stored(flow_that_gives(1), base_image=python_image)
+    assert "\x1b" not in str(caught.value)
 
 
 def test_what_no_image_can_be_built_from(headrace_image, tmp_path, monkeypatch):
@@ -283,7 +286,11 @@ def test_what_no_image_can_be_built_from(headrace_image, tmp_path, monkeypatch):
         ),
         ({"base_image": "no-such-image:1", "local_image": True}, "engine has no image no-such-im"),
         ({"dockerfile": "no-dockerfile"}, "cannot be built.*HELLO"),
-        ({"dockerfile": "missing"}, "missing cannot be read"),
+        ({"dockerfile": "missing"}, "The dockerfile missing cannot be read"),
+        (
+            {"dockerfile": "no-dockerfile", "dockerignore": "no"},
+            "The dockerignore no cannot be read",
+        ),
         ({"files": {"missing.txt": "/a"}, "base_image": headrace_image}, "there is no missing.txt"),
         ({"build_kwargs": {"no_such": 1}, "base_image": headrace_image}, "no_such"),
     ):
@@ -320,7 +327,15 @@ def test_no_engine(monkeypatch, tmp_path):
     storage = Docker(base_url=f"unix://{tmp_path}/docker.sock")
     storage.add_flow(flow_that_gives(1))
     with pytest.raises(
-        StorageError, match=rf"no Docker engine answers at unix://{tmp_path}.*Start"
+        StorageError,
+        match=rf"no Docker engine answers at unix://{tmp_path}/docker.sock: No such file .*y\. Start",
+    ):
+        storage.build()
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/another.sock")
+    storage = Docker()
+    storage.add_flow(flow_that_gives(1))
+    with pytest.raises(
+        StorageError, match=rf"no Docker engine answers at unix://{tmp_path}/another"
     ):
         storage.build()
     with pytest.raises(StorageError, match="no image yet"):

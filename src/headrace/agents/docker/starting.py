@@ -52,8 +52,14 @@ def start(api: DockerApi, container: Container) -> None:
         for network in container.networks:
             api.connect(name, network)
         api.start(name)
-    except EngineRefusal:
+    except EngineRefusal as refusal:
         api.remove(name)
+        if '"headrace": executable file not found' in str(refusal):
+            raise EngineRefusal(
+                f"the image {container.image} has no program headrace on its PATH: Headrace has to be "
+                f"installed in it ({refusal})",
+                refusal.status,
+            ) from refusal
         raise
 
 
