@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -38,9 +39,9 @@ def agent_options(
             "--env",
             "env_vars",
             multiple=True,
-            metavar="NAME=VALUE",
+            metavar="NAME[=VALUE]",
             callback=_variables,
-            help="A variable for all its runs.",
+            help="A variable for all its runs; without a value, that of its own environment.",
         ),
         click.option("--limit", type=click.IntRange(min=1), help="How many runs it has at once."),
     ]
@@ -82,8 +83,13 @@ def _variables(
     variables = {}
     for each in given:
         name, sign, value = each.partition("=")
-        if not sign or not name:
+        if name and not sign and (own := os.environ.get(name)) is not None:
+            value = own
+        elif not sign or not name:
             # The text may be a secret that was meant to be a value: it is not repeated.
-            raise click.BadParameter("Write a variable as NAME=VALUE.", param_hint="--env")
+            raise click.BadParameter(
+                "Write a variable as NAME=VALUE, or as NAME alone if it is in the agent's environment.",
+                param_hint="--env",
+            )
         variables[name] = value
     return variables

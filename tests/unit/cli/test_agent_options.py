@@ -53,6 +53,14 @@ def test_what_is_given():
     }
 
 
+def test_a_variable_of_its_own_environment(monkeypatch):
+    # Command lines are read by everybody on the machine.
+    monkeypatch.setenv("TOKEN", "s3cr3t=")
+    monkeypatch.setenv("EMPTY", "")
+    _, got = _given("--env", "TOKEN", "--env", "EMPTY", "--env", "A=1")
+    assert got["env_vars"] == {"TOKEN": "s3cr3t=", "EMPTY": "", "A": "1"}
+
+
 @pytest.mark.parametrize("variable", ["s3cr3t", "=s3cr3t"])
 def test_a_variable_without_a_name_is_refused_and_not_repeated(variable):
     result, _ = _given("--env", variable)
