@@ -101,6 +101,10 @@ class Unwanted:
             self._log.debug("Whether %s is to go on is asked again: %s", run_id, error)
             self._pick_up_after(_CANCEL_AGAIN, key)
             return
+        except Exception:  # noqa: BLE001 - whatever it is, nobody else would end what is not to begin
+            self._log.exception("Asking whether %s is to go on went wrong.", run_id)
+            self._pick_up_after(_CANCEL_AGAIN, key)
+            return
         if refused == "superseded" and (drops == 1 or deployment is None):
             # It has begun in the meantime, or is over and about to end: the server says so next.
             self._pick_up_after(_ENDS_BY_ITSELF, key)
