@@ -28,6 +28,8 @@ _PASSING = frozenset({408, 429, 500, 502, 503, 504})
 #: What the same request would be answered with again.
 _FINAL = frozenset({400, 403, 404, 405, 413, 415, 422})
 _NO_ROOM = "exceeded quota"
+#: Whom the cluster takes us for when we come with nothing: a plug-in that was asked had no answer.
+_NOBODY = '"system:anonymous"'
 
 
 class ApiRefusal(DeploymentError):
@@ -43,13 +45,16 @@ class ApiRefusal(DeploymentError):
         status: See above.
         reason: See above.
         after: See above.
+        is_unknown: Whether the cluster does not know who we are.
     """
 
     def __init__(self, message: str, status: int = 0, reason: str = "", after: float = 0.0) -> None:
-        super().__init__(message, is_final=status in _FINAL and _NO_ROOM not in message)
+        passes = _NO_ROOM in message or _NOBODY in message
+        super().__init__(message, is_final=status in _FINAL and not passes)
         self.status = status
         self.reason = reason
         self.after = after
+        self.is_unknown = status == 401 or _NOBODY in message
 
 
 class KubernetesApi:
@@ -215,7 +220,7 @@ class KubernetesApi:
             try:
                 if answer.status >= 300:
                     refusal = _refusal(answer)
-                    if isinstance(refusal, ApiRefusal) and refusal.status == 401:
+                    if isinstance(refusal, ApiRefusal) and refusal.is_unknown:
                         # As kubectl does: a token, a certificate or a plug-in's word has run out.
                         raise _Passing(refusal) if self._cluster.renew(asked) else refusal
                     raise refusal

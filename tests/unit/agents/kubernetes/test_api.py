@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from headrace.agents.kubernetes.api import KubernetesApi
+from headrace.agents.kubernetes.api import ApiRefusal, KubernetesApi
 from headrace.core.errors import ConfigError
 
 
@@ -78,3 +78,14 @@ def test_a_service_account_without_certificate(
     (tmp_path / "token").write_text("t")
     with pytest.raises(ConfigError, match="service account in .* cannot be used"):
         KubernetesApi(service_account=str(tmp_path))
+
+
+def test_what_is_refused_for_good() -> None:
+    forbidden = 'jobs.batch is forbidden: User "{}" cannot create resource "jobs"'
+    account = ApiRefusal(forbidden.format("system:serviceaccount:a:b"), 403, "Forbidden")
+    assert (account.is_final, account.is_unknown) == (True, False)
+    # A plug-in had no token to give.
+    nobody = ApiRefusal(forbidden.format("system:anonymous"), 403, "Forbidden")
+    assert (nobody.is_final, nobody.is_unknown) == (False, True)
+    assert ApiRefusal("Unauthorized", 401, "Unauthorized").is_unknown
+    assert not ApiRefusal("pods is forbidden: exceeded quota: small", 403, "Forbidden").is_final
