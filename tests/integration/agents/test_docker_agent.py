@@ -6,6 +6,8 @@ import json
 import textwrap
 import time
 import uuid
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -159,6 +161,33 @@ def test_a_run_in_a_container(scene):
     assert f"{run_id} | " in agent.log
     assert "INFO - headrace.first | the first task speaks" in agent.log
     assert "token" not in agent.log
+
+
+def test_tokens_and_variables_are_in_the_environment_of_the_container_only(scene):
+    variable = "only-for-the-eyes-of-runs"
+    env = {"MINE": variable, "HEADRACE__LOGGING__LEVEL": "DEBUG"}
+    with scene.agent("--keep", "--show-flow-logs", "--env", "MINE", env=env) as agent:
+        run_id, folder = scene.start(does="wait")
+        scene.begins_second(run_id, folder)
+        commands = []
+        for command in Path("/proc").glob("[0-9]*/cmdline"):
+            with suppress(OSError):  # it has ended meanwhile
+                commands.append(command.read_bytes())
+        assert any(b"--show-flow-logs" in command for command in commands)
+        found = scene.container(run_id).attrs
+        scene.container(run_id).kill()
+        scene.ended(run_id)
+
+        variables = dict(each.split("=", 1) for each in found["Config"]["Env"])
+        assert variables["MINE"] == variable
+        held = {name: found["Config"][name] for name in ("Labels", "Cmd", "Entrypoint")}
+        told = [scene.states(run_id), [line.message for line in scene.client.logs(run_id)], held]
+        files = [file.read_bytes() for file in scene.server.home.rglob("*") if file.is_file()]
+        for secret in (variable, variables["HEADRACE_RUN_TOKEN"]):
+            assert secret not in json.dumps(told)
+            assert secret not in agent.log + scene.server.log
+            assert not any(secret.encode() in data for data in [*commands, *files])
+    scene.engine.remove_containers()
 
 
 def test_the_container_is_as_asked(scene):
