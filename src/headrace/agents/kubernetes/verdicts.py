@@ -18,26 +18,33 @@ from headrace.agents.kubernetes.objects import (
 
 #: How many characters of the cluster's words are passed on.
 _LONGEST = 1000
+#: Where a word begins that is none of an image's name, such as `auth/permission` or `geofence`.
+_WORD = r"(?<![\w/.\"-])"
 #: Words of an error that the same image, secret or account will give again.
 _HOPELESS = re.compile(
-    r"not found|not present|(?:manifest|name|repository) unknown|unknown authority|does not exist"
-    r"|no such|invalid reference|couldn't parse"
+    _WORD + r"(?:not found|not present|(?:manifest|name|repository) unknown|unknown authority"
+    r"|does not exist|no such|invalid reference|couldn't parse"
     r"|unauthorized|authentication required|denied|forbidden|no match for platform"
     r"|couldn't find key|runAsNonRoot|run as root|violates|invalid value|executable file"
-    r"|permission",
+    r"|permission)",
     re.IGNORECASE,
 )
 #: Words of an error that may pass, whatever else is said in it.
 _PASSING = re.compile(
-    # Not as a part of an image's name, such as `geofence`.
-    r"(?<![\w/.-])(?:timeout|timed out|deadline exceeded|connection re|no such host|toomanyrequests"
+    _WORD + r"(?:timeout|timed out|deadline exceeded|connection re|no such host|toomanyrequests"
     r"|too many|rate limit|EOF\b|TLS handshake|unexpected status.*\b5\d\d\b|exceeded quota"
-    r"|failed calling webhook|unavailable|try again)|i/o timeout",
+    r"|failed calling webhook|unavailable|try again|i/o timeout|Client\.Timeout)",
     re.IGNORECASE,
 )
 #: What a volume says that is made of something that is not there.
 _NO_SOURCE = re.compile(
     r'(?:secret|configmap) "[^"]+" not found|references non-existent', re.IGNORECASE
+)
+#: What a node says of a program that an image does not have. Else a container that cannot be started,
+#: such as for want of a cgroup, or of a layer that is "not found", may do so on another node.
+_NO_PROGRAM = re.compile(
+    r"\bexec:? .*(?:executable file not found|no such file|permission denied|is a directory)"
+    r"|exec format error"
 )
 _PULL = frozenset(
     {
@@ -130,7 +137,7 @@ def _end_of_container(ended: Terminated, words: str | None) -> Over:
         cause = "out of memory: OOMKilled"
     elif ended.reason in ("StartError", "ContainerCannotRun"):
         cause = f"its container could not be started: {message}"
-        is_final = is_hopeless(message)
+        is_final = _NO_PROGRAM.search(message) is not None
     elif ended.reason == "ContainerStatusUnknown":
         cause = f"its container is not there any more: {message}"
     elif ended.reason == "DeadlineExceeded":
@@ -232,10 +239,12 @@ def _hold_of_container(
         return Held(
             why=_cut(f"the image{whose} is not there: {reason}: {message}"), is_hopeless=hopeless
         )
-    return Held(
-        why=_cut(f"its container {found.name!r} does not start: {reason}: {message}"),
-        is_hopeless=is_hopeless(message),
-    )
+    if reason == "CreateContainerConfigError":
+        hopeless = is_hopeless(message)
+    else:
+        hopeless = _NO_PROGRAM.search(message) is not None
+    why = f"its container {found.name!r} does not start: {reason}: {message}"
+    return Held(why=_cut(why), is_hopeless=hopeless)
 
 
 def pull_error_of(pod: Pod) -> str | None:

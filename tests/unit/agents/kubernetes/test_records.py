@@ -111,8 +111,29 @@ def test_no_room() -> None:
 
 
 @pytest.mark.parametrize(
+    "message",
+    [
+        "failed to get sandbox container task: no running task found: task 1a2b not found",
+        "error unpacking image: failed to extract layer: content digest sha256:1a2b: not found",
+        'failed to reserve container name "flow": name "flow" is reserved for "1a2b"',
+    ],
+)
+def test_what_is_wrong_with_a_node(message: str) -> None:
+    world = World()
+    assert isinstance(world.pod(**waits("CreateContainerError", message)), Held)
+    world.now += 10 * BOUNDS.grace
+    held = world.judge()
+    assert isinstance(held, Held)
+    assert message in held.why
+
+
+@pytest.mark.parametrize(
     ("reason", "message"),
     [
+        (
+            "RunContainerError",
+            'exec: "/bin/headrace": stat /bin/headrace: no such file or directory',
+        ),
         ("InvalidImageName", "Failed to apply default image tag: invalid reference format"),
         ("ErrImageNeverPull", 'Container image "x" is not present with pull policy of Never'),
         ("ErrImagePull", 'failed to resolve reference "r/x:1": r/x:1: not found'),
@@ -144,6 +165,8 @@ def test_what_will_not_mend(reason: str, message: str) -> None:
         "toomanyrequests: You have reached your pull rate limit",
         'failed to do request: Head "https://r/v2/not-found/manifests/1": EOF',
         "failed to copy: read tcp 10.0.0.1:4: connection reset by peer: not found",
+        'Get "https://r/v2/": net/http: request canceled (Client.Timeout exceeded): not found',
+        'pulling "denied:1": r/auth/permission-denied:1: dial tcp: connect: no route to host',
     ],
 )
 def test_what_may_mend(message: str) -> None:
@@ -261,8 +284,8 @@ def test_a_suspended_job() -> None:
             True,
         ),
         (
-            ended(128, "StartError", "runc create failed: cgroup is busy: unknown"),
-            ["could not be started", "cgroup is busy"],
+            ended(128, "StartError", "runc create failed: cgroup mountpoint does not exist"),
+            ["could not be started", "cgroup mountpoint"],
             True,
             False,
         ),
