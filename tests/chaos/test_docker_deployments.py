@@ -7,9 +7,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.chaos.deployments import BrokenDeployments, Scene, scene, stage
+from tests.chaos.deployments import BrokenDeployments
 from tests.chaos.gate import gate_to
 from tests.chaos.platforms import Docker, Platform
+from tests.chaos.stage import Scene, scene, stage
 from tests.integration.components.base_image import build_tiny_image
 from tests.integration.components.docker_engine import DockerEngine
 from tests.integration.components.registry import Registry

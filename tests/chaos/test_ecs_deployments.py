@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.chaos.deployments import BrokenDeployments, scene, stage
+from tests.chaos.deployments import BrokenDeployments
 from tests.chaos.platforms import Ecs, Platform
+from tests.chaos.stage import scene, stage
 from tests.integration.components.ecs import MiniStack, ministack
 
 __all__ = ["ministack", "scene", "stage"]

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.chaos.deployments import BrokenDeployments, scene, stage
-from tests.chaos.platforms import Kubernetes, Platform
+from tests.chaos.deployments import BrokenDeployments
+from tests.chaos.fakes import Kubernetes
+from tests.chaos.platforms import Platform
+from tests.chaos.stage import Scene, scene, stage
 from tests.integration.components.kubernetes.fixture import kubernetes_cluster
 
 if TYPE_CHECKING:
@@ -28,3 +30,17 @@ def platform(
 
 class TestKubernetes(BrokenDeployments):
     """See `BrokenDeployments`."""
+
+    def test_cancelling_while_an_image_is_pulled(
+        self, scene: Scene, kubernetes_cluster: KubernetesApi
+    ) -> None:
+        kubernetes_cluster.add_image("slow:1", pull_seconds=60)
+        with scene.agent():
+            run = scene.start(image="slow:1")
+            scene.until(
+                lambda: kubernetes_cluster.pods_of(f"headrace-{run.id}-1"), "no pod is made"
+            )
+            scene.client.cancel_flow_run(run.id)
+            scene.ended(run, "Cancelled")
+            scene.released()
+        assert run.marks("first") == []

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.chaos.deployments import BrokenDeployments, scene, stage
-from tests.chaos.platforms import Platform, Vertex
+from tests.chaos.deployments import BrokenDeployments
+from tests.chaos.fakes import Vertex
+from tests.chaos.platforms import Platform
+from tests.chaos.stage import scene, stage
 from tests.integration.components.vertex import REGION, FakeVertex, vertex
 
 __all__ = ["scene", "stage", "vertex"]

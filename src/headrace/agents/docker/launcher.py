@@ -40,6 +40,8 @@ T = TypeVar("T")
 _GRACE = 10
 #: How many seconds pass between two looks at all containers, beside the events.
 _LOOK = 300.0
+#: The same after a container could not be removed.
+_LOOK_SOON = 5.0
 #: How many seconds pass until an engine that is away is asked again, at first and at most.
 _AGAIN, _AGAIN_AT_MOST = 0.2, 5.0
 #: How long after its end the engine may notice that a process was killed for want of memory.
@@ -303,8 +305,9 @@ class DockerLauncher(Launcher):
             else:
                 self._api.remove(name)
         except (EngineAway, EngineRefusal) as error:
-            # It is seen again when the engine is back, or the agent.
+            # It is seen again at the next look, which is soon, or by the agent's next process.
             self._log.warning("The container %s is over, and stays: %s.", name, error)
+            self._looked_at = min(self._looked_at, time.monotonic() - _LOOK + _LOOK_SOON)
             return
         self._known.removed(name)
 

@@ -91,6 +91,8 @@ class VertexLauncher(Launcher):
         self._log = get_logger("agent")
         self._changed = threading.Condition()
         self._jobs = Jobs()
+        #: Jobs that are over and could not be deleted: the next look that comes through tries again.
+        self._undeleted: set[str] = set()
         self._since = now.now()
         self._pause = look_every
         self._look_at = 0.0
@@ -195,6 +197,9 @@ class VertexLauncher(Launcher):
             seen[name] = self._api.job(name) or {"name": name, "state": ""}
         news: list[News] = []
         with self._changed:
+            again, self._undeleted = self._undeleted, set()
+            for name in again & seen.keys():
+                self._later(self._delete, name)
             self._jobs.keep_told(seen)
             for job in seen.values():
                 found, useless, twins = self._jobs.news_of(job)
@@ -271,6 +276,11 @@ class VertexLauncher(Launcher):
             self._is_away = refusal.is_unclear
             if refusal.status != "NOT_FOUND":
                 self._log.warning("The job %s is over, and stays: %s", name, refusal)
+            if refusal.is_unclear or refusal.is_quota:
+                with self._changed:
+                    self._undeleted.add(name)
+                    self._look_at = min(self._look_at, time.monotonic() + self._late)
+                    self._changed.notify_all()
 
     def _stop_twin(self, name: str) -> None:
         try:
