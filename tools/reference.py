@@ -44,6 +44,22 @@ PAGES = {
     "storage": Page(
         "Storage and registration", "registering", ["headrace.storage", "headrace.registration"]
     ),
+    "agents": Page(
+        "Agents",
+        "agents",
+        [
+            "headrace.agents.local_agent",
+            "headrace.agents.docker_agent",
+            "headrace.agents.kubernetes_agent",
+            "headrace.agents.ecs_agent",
+            "headrace.agents.vertex_agent",
+            "headrace.agents.named_agent",
+            "headrace.agents.launcher",
+            "headrace.agents.environment",
+            "headrace.agents.exit_codes",
+            "headrace.agents.images",
+        ],
+    ),
     "schedules": Page(
         "Schedules",
         "schedules",
@@ -73,7 +89,8 @@ def public_names(module: ModuleType) -> list[str]:
     else:
         # What is written in a folder's own files is the folder's; what a file imports to use is not.
         thin = module.__doc__ is not None and not any(
-            inspect.isfunction(value) and value.__module__ == module.__name__
+            (inspect.isfunction(value) or inspect.isclass(value))
+            and value.__module__ == module.__name__
             for value in vars(module).values()
         )
         names = [

@@ -47,6 +47,16 @@ def test_what_is_wrong_is_named_with_its_line(docs_check, site, capsys, text, me
     assert capsys.readouterr().out.startswith(message)
 
 
+def test_pages_of_the_reference_are_written_when_the_site_is_built(docs_check, site, capsys):
+    (site / "docs" / "guide").mkdir()
+    page = site / "docs" / "guide" / "agents.md"
+    page.write_text("[x](../reference/testing.md#launchers) [y](../reference/index.md)\n")
+    assert docs_check.main(site) == 0
+    page.write_text("[x](../reference/nothing.md)\n")
+    assert docs_check.main(site) == 1
+    assert "'../reference/nothing.md' leads to no file" in capsys.readouterr().out
+
+
 def test_what_a_block_quotes_is_no_link(docs_check, site):
     (site / "docs" / "guide.md").write_text("## Second part\n\n```text\n[x](missing.md)\n```\n")
     assert docs_check.main(site) == 0
