@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from headrace.agents.kubernetes.objects import Event, Job, Pod
+from headrace.agents.kubernetes.objects import Event, Job, Pod, condition
 from headrace.agents.kubernetes.verdicts import (
     Held,
     Over,
@@ -28,13 +28,14 @@ SLOW = 3.0
 LOST = 10.0
 _GRACE_PERIOD = 30
 
+_AWAY = "its node is not ready"
 #: Events that say who ends a pod, in our words.
 _CAUSES = {
     "Preempted": "preempted",
     "Preempting": "preempted",
     "Evicted": "evicted",
     "TaintManagerEviction": "its node was lost or drained",
-    "NodeNotReady": "its node is not ready",
+    "NodeNotReady": _AWAY,
     "NodeShutdown": "its node was shut down",
     "DeadlineExceeded": "DeadlineExceeded",
 }
@@ -115,6 +116,12 @@ class Record:
         if is_gone and self.pod_gone is None:
             self.pod_gone = now
         self.pull_error = pull_error_of(pod) or self.pull_error
+        if (
+            self.cause
+            and self.cause.startswith(_AWAY)
+            and condition(pod.status.conditions, "Ready")
+        ):
+            self.cause = None  # its node is back
 
     def see_job(self, job: Job, is_gone: bool, now: float) -> None:
         """Take in how its job is, or was when it went."""

@@ -475,6 +475,18 @@ def test_a_node_that_does_not_answer() -> None:
     assert "Node is not ready" in over.how
 
 
+def test_a_node_that_is_back_has_ended_nothing() -> None:
+    world = World()
+    world.pod(**RUNS, conditions=[{"type": "Ready", "status": "True"}])
+    world.event("NodeNotReady", "Node is not ready")
+    world.pod(**RUNS, conditions=[{"type": "Ready", "status": "False"}])
+    world.pod(**RUNS, conditions=[{"type": "Ready", "status": "True"}])
+    world.pod(deleted=True, **ended(143))
+    over = world.after(SETTLE)
+    assert isinstance(over, Over)
+    assert over.how.startswith("its pod was deleted from outside")
+
+
 def test_another_pod_of_the_same_job_changes_nothing() -> None:
     world = World()
     world.pod(**RUNS)
