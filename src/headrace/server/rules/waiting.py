@@ -17,8 +17,6 @@ Time = datetime.datetime
 PATIENCE = datetime.timedelta(seconds=15)
 #: How many agents, tasks or labels a reason names.
 _MOST_NAMED = 3
-#: The commands that start agents, for the kinds that have one.
-_AGENT_COMMANDS = {"local": "headrace agent local start", ANY: "headrace agent local start"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +149,7 @@ def _due(run: RunFacts, agents: Sequence[AgentFacts], due: Time, now: Time) -> W
             reason=f"It waits for {one} to claim it, {since}: they may have as much to do as "
             f"their limits allow.",
             whose_turn="agent",
-            remedy=start_agent(run.kind, run.labels, another=True),
+            remedy=start_agent(run.kind, run.labels),
         )
     offline = [agent for agent in agents if _suits(agent, run)]
     if offline:
@@ -190,19 +188,18 @@ def _nobody(run: RunFacts, agents: Sequence[AgentFacts]) -> str:
     return f"there is no {wanted}"
 
 
-def start_agent(kind: str, labels: frozenset[str], *, another: bool = False) -> str:
-    """Return the command that starts an agent of a kind with these labels, or how to do it.
+def start_agent(kind: str, labels: frozenset[str]) -> str:
+    """Return the command that starts an agent of a kind with these labels.
 
     Args:
-        kind: The kind of agent; `any` for whichever.
+        kind: The kind of agent; `any` for whichever: the local one needs nothing else.
         labels: Its labels.
-        another: Whether there is one already.
     """
-    command = _AGENT_COMMANDS.get(kind)
-    if command is None:
-        with_labels = f" with the labels {', '.join(sorted(labels))}" if labels else ""
-        return f"Start {'another' if another else 'an'} agent of the kind {kind}{with_labels}."
-    return " ".join([command, *(f"--label {shlex.quote(label)}" for label in sorted(labels))])
+    command = f"headrace agent {'local' if kind == ANY else kind} start"
+    needed = ["--region-name REGION"] if kind == "vertex" else []
+    return " ".join(
+        [command, *needed, *(f"--label {shlex.quote(label)}" for label in sorted(labels))]
+    )
 
 
 # -- somebody has it ----------------------------------------------------------------------------

@@ -96,10 +96,13 @@ def test_the_agent_that_would_take_it_is_offline():
     assert why.reason == "No agent with the label etl is online (a1 is offline) since 11:50:00 UTC."
 
 
-def test_an_agent_of_another_kind_is_none():
-    why = why_run_waits(run(kind="docker"), [agent()], NOW)
-    assert why.reason == "There is no docker agent since 11:59:00 UTC."
-    assert why.remedy is not None
+@pytest.mark.parametrize("kind", KINDS[1:])
+def test_an_agent_of_another_kind_is_none(kind):
+    why = why_run_waits(run(kind=kind, labels=frozenset({"a b"})), [agent(labels="a b")], NOW)
+    assert why.reason == f"There is no {kind} agent with the label a b since 11:59:00 UTC."
+    assert why.remedy.startswith(f"headrace agent {kind} start ")
+    assert why.remedy.endswith(" --label 'a b'")
+    check_remedy(why.remedy)
 
 
 def test_an_agent_that_is_there_has_a_moment_to_claim_it():
