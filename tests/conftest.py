@@ -14,11 +14,18 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-# Fixtures of the tests that run containers.
+# The real servers that tests speak to, each started once in a process, when it is first needed: a
+# fixture that was imported into several modules would be as many servers.
+from tests.integration.components.azure import azure_server as azure_server
 from tests.integration.components.base_image import headrace_image as headrace_image
 from tests.integration.components.base_image import python_image as python_image
 from tests.integration.components.docker_engine import docker_engine as docker_engine
+from tests.integration.components.ecs import ministack as ministack
+from tests.integration.components.gcs import gcs_server as gcs_server
+from tests.integration.components.kubernetes.fixture import kubernetes_api as kubernetes_api
+from tests.integration.components.kubernetes.fixture import kubernetes_cluster as kubernetes_cluster
 from tests.integration.components.registry import registry as registry
+from tests.integration.components.seaweedfs import s3_server as s3_server
 
 # Fixtures of the tests that need a server's database.
 from tests.support.databases import database_url as database_url

@@ -22,16 +22,11 @@ from tests.acceptance.matrix.flows import SAYS, code
 from tests.acceptance.matrix.rows import EXECUTORS, ROWS, Row
 from tests.acceptance.matrix.storages import Storages
 from tests.acceptance.matrix.table import Record, read_rows, written
-from tests.integration.components.azure import azure_server
-from tests.integration.components.ecs import ministack
-from tests.integration.components.gcs import gcs_server
-from tests.integration.components.kubernetes.fixture import kubernetes_cluster
-from tests.integration.components.seaweedfs import s3_server
 from tests.integration.components.server import free_ports, serving
 from tests.integration.components.vertex import vertex
 from tests.support.servers import PROGRAM, RunningServer, running_server
 
-__all__ = ["azure_server", "gcs_server", "kubernetes_cluster", "ministack", "s3_server", "vertex"]
+__all__ = ["vertex"]
 
 _TABLE = Path(__file__).parents[2] / "docs" / "deployment-matrix.md"
 

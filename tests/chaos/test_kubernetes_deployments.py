@@ -11,12 +11,11 @@ from tests.chaos.deployments import BrokenDeployments
 from tests.chaos.fakes import Kubernetes
 from tests.chaos.platforms import Platform
 from tests.chaos.stage import Scene, scene, stage
-from tests.integration.components.kubernetes.fixture import kubernetes_cluster
 
 if TYPE_CHECKING:
     from tests.integration.components.kubernetes.kubernetes_api import KubernetesApi
 
-__all__ = ["kubernetes_cluster", "scene", "stage"]
+__all__ = ["scene", "stage"]
 
 
 @pytest.fixture(scope="module")

@@ -429,7 +429,10 @@ class Dispatcher:
             if seconds <= 0:
                 break
             try:
-                self._handle(self._channel.get(timeout=seconds))
+                event = self._channel.get(timeout=seconds)
+                # One Ctrl-C reaches this process and those of the pool, and may be told by both.
+                if not isinstance(event, _Interrupted):
+                    self._handle(event)
             except Empty:
                 break
             except KeyboardInterrupt:

@@ -17,9 +17,7 @@ import yaml
 
 from headrace.client import Client
 from tests.integration.components.base_image import _made_once, wheelhouse
-from tests.integration.components.base_image import python_image as python_image
 from tests.integration.components.docker_engine import CACHE
-from tests.integration.components.docker_engine import docker_engine as docker_engine
 from tests.integration.components.server import could_not_run, free_ports
 from tests.integration.deploy.compose import run_arguments, services
 
