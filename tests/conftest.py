@@ -62,6 +62,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # A shell has jobs in its background ignore SIGINT: tests of interrupts would wait for ever.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # `nohup` has them ignore SIGHUP, which ends agents.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)

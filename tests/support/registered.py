@@ -114,11 +114,9 @@ class Process:
         return await self.send(FlowState(at=timestamp(), type=type, **fields))
 
 
-async def claimed(
-    app: App, labels: Sequence[str] = (), most: int = 10, ahead: float = 0.0
-) -> Claimed:
+async def claimed(app: App, labels: Sequence[str] = (), most: int = 10) -> Claimed:
     """What an agent called `box` gets."""
-    body = Claim(agent="a1", name="box", kind="local", labels=list(labels), most=most, ahead=ahead)
+    body = Claim(agent="a1", name="box", kind="local", labels=list(labels), most=most)
     return await app.post("/claims", body, Claimed)
 
 
