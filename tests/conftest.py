@@ -66,6 +66,13 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        # The first of them may have to wait until a Debian and its images are made.
+        if "docker_engine" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.timeout(900))
+
+
 @pytest.fixture(autouse=True)
 def _sigterm_as_before() -> Iterator[None]:
     """A run that was told to end ignores SIGTERM from then on, as its process is about to end."""
