@@ -105,7 +105,7 @@ class BrokenDeployments:
 
     def test_two_agents_share_runs(self, scene: Scene) -> None:
         with scene.agent("--limit", "2"), scene.agent("--limit", "2", home="two"):
-            runs = [scene.start(goes=True) for _ in range(8)]
+            runs = [scene.start(goes=True) for _ in range(6)]
             scene.succeeded(*runs)
             scene.released()
         agents = [scene.client.get_flow_run(run.id).agent for run in runs]
