@@ -8,6 +8,7 @@ from logging import Logger
 from typing import TYPE_CHECKING, Any, Final
 
 from headrace.core.errors import StorageError
+from headrace.core.secret_names import looks_secret
 from headrace.storage.contents import digest_of, slug_of
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 _PART: Final = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _NAME: Final = re.compile(rf"{_PART}(?:/{_PART})*")
 _TAG: Final = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
-_SECRET: Final = re.compile(r"token|secret|passw|api_?key|access_?key|credential", re.IGNORECASE)
 
 
 def check(storage: Docker) -> None:
@@ -56,7 +56,7 @@ def warn_of_secrets(storage: Docker, logger: Logger) -> None:
         ("buildargs in build_kwargs", storage.build_kwargs.get("buildargs") or ()),
     ):
         for name in names:
-            if _SECRET.search(str(name)):
+            if looks_secret(name):
                 logger.warning(
                     "%s: %s will be readable by everybody who has the image. Name secrets of flows "
                     "with secrets=[...], and give them to the agent.",

@@ -203,3 +203,16 @@ class TestLoading:
     def test_a_flow_without_storage(self, tmp_path):
         with set_temporary_config({"home_dir": str(tmp_path)}):
             assert not [f for f in preflight(flow_of()) if f.subject == "storage"]
+
+
+class TestRunConfig:
+    def test_variables_that_look_like_secrets(self):
+        flow = flow_of(run_config=DockerRun(env={"DB_PASSWORD": "hunter2", "STAGE": "test"}))
+        finding = found(flow)["warning", "run config"]
+        assert "DB_PASSWORD" in finding.message
+        assert "STAGE" not in finding.message
+        assert "hunter2" not in str(finding)
+
+    def test_others(self):
+        flow = flow_of(run_config=UniversalRun(env={"STAGE": "test"}))
+        assert ("warning", "run config") not in found(flow)

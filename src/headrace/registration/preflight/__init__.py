@@ -10,6 +10,7 @@ from headrace.registration.preflight.agents import check_agents
 from headrace.registration.preflight.loading import check_loading
 from headrace.registration.preflight.pickling import check_pickling
 from headrace.registration.preflight.results import check_results
+from headrace.registration.preflight.run_configs import check_run_config
 from headrace.registration.preflight.schedules import check_parameters, check_schedule
 from headrace.registration.preflight.storages import check_storage
 
@@ -42,6 +43,7 @@ def preflight(
     """
     found = [
         *check_storage(flow),
+        *check_run_config(flow),
         *check_schedule(flow),
         *check_parameters(flow),
         *check_pickling(flow),
