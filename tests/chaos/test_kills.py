@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos.network import wait_until
 from tests.chaos.quick import QuickPlace
 from tests.chaos.story import check
 
@@ -25,12 +26,23 @@ def kill(place: QuickPlace, run: str, parts: tuple[str, ...]) -> None:
     }
     for part in parts:
         os.kill(pids[part], signal.SIGKILL)
+    if {"supervisor", "runner"} & set(parts):
+        # The runner dies with its supervisor; until it has, its task could still come to its end.
+        wait_until(lambda: is_dead(pids["runner"]), "the runner lives on")
     if "server" in parts:
         place.server.kill()
         place.server.start()
     if "agent" in parts:
         place.agent.kill()
         place.agent.start()
+
+
+def is_dead(pid: int) -> bool:
+    """Tell whether a process runs nothing any more, whether or not its parent knows."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except FileNotFoundError:
+        return True
 
 
 @pytest.mark.parametrize(
