@@ -38,8 +38,9 @@ T = TypeVar("T")
 
 #: How many seconds a cancelled container has from SIGTERM to SIGKILL.
 _GRACE = 10
-#: How many seconds pass between two looks at all containers, beside the events.
-_LOOK = 300.0
+#: How many seconds pass between two looks at all containers, beside the events: one question, which
+#: bounds for how long an event that an engine never sent is missed.
+_LOOK = 30.0
 #: The same after a container could not be removed.
 _LOOK_SOON = 5.0
 #: How many seconds pass until an engine that is away is asked again, at first and at most.
