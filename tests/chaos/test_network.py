@@ -133,8 +133,9 @@ def test_what_people_and_runs_say_in_a_storm_takes_effect_once(
         place.wait(cancelled, "Cancelled", "Failed", seconds=90)
     for who in ("ends0", "ends1", "ends2", "ends3", "paused"):
         assert place.calls(f"{who}-numbers") == place.calls(f"{who}-total") == 1
-    # What waited for the second half of a paused run was not run again.
-    assert (shown["recoveries"], place.calls("paused-hold")) == (0, 1)
+    # What waited for the second half of a paused run was not run again, also if the storm kept all
+    # that was said of an attempt from its server for a whole term, so that another one followed.
+    assert (shown["recoveries"] <= 1, place.calls("paused-hold")) == (True, 1)
     check_events(place, cancelled, "Cancelled")
     assert "enough" in place.show(cancelled)["message"]
     with place.client() as client:

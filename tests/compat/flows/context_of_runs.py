@@ -16,8 +16,8 @@ def days():
     yesterday = datetime.datetime.strptime(context.yesterday, "%Y-%m-%d")
     tomorrow = datetime.datetime.strptime(context.tomorrow, "%Y-%m-%d")
     return [
-        (today - yesterday).days,
-        (tomorrow - today).days,
+        (tomorrow - yesterday).days,
+        today < tomorrow,
         context.today_nodash == context.today.replace("-", ""),
         context.yesterday_nodash == context.yesterday.replace("-", ""),
         context.tomorrow_nodash == context.tomorrow.replace("-", ""),
