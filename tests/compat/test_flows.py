@@ -27,7 +27,9 @@ def test_there_are_flows_and_each_is_recorded():
 def test_a_flow_file_ends_as_it_does_under_prefect(name):
     text = observe(Path(sys.executable), name, "--prefect1")
     # A file that is named after the day was recorded on another day than this.
-    seen = json.loads(text.replace(datetime.datetime.now(datetime.UTC).date().isoformat(), RECORDED))
+    seen = json.loads(
+        text.replace(datetime.datetime.now(datetime.UTC).date().isoformat(), RECORDED)
+    )
     expected = json.loads((EXPECTED / f"{name}.json").read_text())
     assert seen["record"] == expected["record"]
     assert seen["runs"].keys() == expected["runs"].keys()

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import IO, Any, Self
 
 import click
@@ -19,9 +19,8 @@ from headrace.cli.printable import printable
 #: How many seconds a server may take to start, and what it says then.
 _START_SECONDS = 60.0
 _SERVES = "Headrace server at"
-#: The same of the agent.
+#: For how many seconds flows wait until the server has heard of the agent.
 _AGENT_SECONDS = 3.0
-_ASKS = "Agent 'dev' ("
 #: How many seconds a part has to end, once it was asked to.
 _END_SECONDS = 15.0
 
@@ -76,7 +75,7 @@ def command(
         agent = [word for label in labels for word in ("--label", label)]
         parts.start("agent", "agent", "local", "start", "--name", "dev", *agent)
         # Registration warns of flows whose runs no agent would take.
-        parts.wait_for_agent()
+        parts.wait_for_agent(url)
         files = [word for path in paths for word in ("--path", path)]
         old = ["--prefect1"] if prefect1 else []
         register = ["register", "--project", project, "--create-project", "--watch", *files, *old]
@@ -91,7 +90,6 @@ class _Parts:
         self._environment = environment
         self._running: dict[str, subprocess.Popen[str]] = {}
         self._serves = threading.Event()
-        self._asks = threading.Event()
         self._stop = threading.Event()
         self._undo = ExitStack()
 
@@ -139,21 +137,24 @@ class _Parts:
                 return False
         return True
 
-    def wait_for_agent(self) -> None:
-        """Wait a moment until the agent says that it asks for runs; a log may be told to be silent."""
+    def wait_for_agent(self, url: str) -> None:
+        """Wait a moment until the server has heard of the agent."""
+        from headrace.client import Client
+        from headrace.core.errors import ClientError
+
         until = time.monotonic() + _AGENT_SECONDS
-        while not self._asks.wait(0.05):
-            ended = self._running["agent"].poll() is not None
-            if ended or self._stop.is_set() or time.monotonic() > until:
-                return
+        with Client(url, retries=False) as client:
+            while time.monotonic() < until and not self._stop.wait(0.05):
+                ended = self._running["agent"].poll() is not None
+                with suppress(ClientError):
+                    if ended or any(agent.is_online for agent in client.agents()):
+                        return
 
     def _show(self, name: str, stream: IO[str]) -> None:
         with stream:
             for line in stream:
                 if line.startswith(_SERVES):
                     self._serves.set()
-                if name == "agent" and _ASKS in line:
-                    self._asks.set()
                 click.echo(f"{click.style(f'{name:>6}', fg='cyan')} {printable(line.rstrip())}")
 
     def wait(self) -> int:
