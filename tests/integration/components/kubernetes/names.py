@@ -28,43 +28,46 @@ _DECIMAL = {
 
 def subdomain_errors(name: str) -> list[str]:
     """Return what is wrong with a DNS-1123 subdomain, as most objects' names are."""
-    wrong = []
-    if len(name) > 253:
-        wrong.append("must be no more than 253 characters")
-    if not re.fullmatch(_SUBDOMAIN, name):
-        wrong.append(
-            "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', "
-            "and must start and end with an alphanumeric character (e.g. 'example.com', regex used for "
-            "validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
-        )
-    return wrong
+    return _wrong(
+        name,
+        253,
+        _SUBDOMAIN,
+        "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', "
+        "and must start and end with an alphanumeric character (e.g. 'example.com', regex used for "
+        "validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')",
+    )
 
 
 def dns_label_errors(name: str) -> list[str]:
     """Return what is wrong with a DNS-1123 label, as containers' and namespaces' names are."""
-    wrong = []
-    if len(name) > 63:
-        wrong.append("must be no more than 63 characters")
-    if not re.fullmatch(_LABEL, name):
-        wrong.append(
-            "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must "
-            "start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for "
-            "validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
-        )
-    return wrong
+    return _wrong(
+        name,
+        63,
+        _LABEL,
+        "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must "
+        "start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for "
+        "validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')",
+    )
 
 
 def label_value_errors(value: str) -> list[str]:
     """Return what is wrong with a label's value."""
+    return _wrong(
+        value,
+        63,
+        _VALUE,
+        "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and "
+        "must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', "
+        "regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')",
+    )
+
+
+def _wrong(name: str, longest: int, pattern: str, form: str) -> list[str]:
     wrong = []
-    if len(value) > 63:
-        wrong.append("must be no more than 63 characters")
-    if not re.fullmatch(_VALUE, value):
-        wrong.append(
-            "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and "
-            "must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', "
-            "regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
-        )
+    if len(name) > longest:
+        wrong.append(f"must be no more than {longest} characters")
+    if not re.fullmatch(pattern, name):
+        wrong.append(form)
     return wrong
 
 
