@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, NoReturn
 
@@ -26,17 +27,17 @@ class ObjectStoreResult(StoredResult):
     _extra: ClassVar[str]
     _package: ClassVar[str]
 
+    @abstractmethod
     def _bucket(self) -> str:
         """Return the name of the bucket."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _options(self) -> Mapping[str, Any]:
         """Return what the file system is made with, secrets included."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _connect(self, options: Mapping[str, Any]) -> Any:
         """Return a new fsspec file system; raise `ImportError` if the package is missing."""
-        raise NotImplementedError
 
     def _write_options(self, data: bytes) -> Mapping[str, Any]:
         """Return what the file system is told along with an object of these bytes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from logging import Logger
 
 
-class StoredResult(Result):
+class StoredResult(Result, ABC):
     """A result that is serialized and kept as bytes. Its children say where.
 
     A child implements `store_bytes`, `load_bytes` and `is_stored`, which take a location that is
@@ -119,14 +120,14 @@ class StoredResult(Result):
     def _fill(self, template: str | Callable[..., str], values: dict[str, Any]) -> str:
         return fill(template, values)
 
+    @abstractmethod
     def store_bytes(self, location: str, data: bytes) -> str:
         """Keep `data` at `location`; return the location to read it from."""
-        raise NotImplementedError
 
+    @abstractmethod
     def load_bytes(self, location: str) -> bytes:
         """Return what is kept at `location`; raise `ResultNotFound` if nothing is."""
-        raise NotImplementedError
 
+    @abstractmethod
     def is_stored(self, location: str) -> bool:
         """Tell whether anything is kept at `location`."""
-        raise NotImplementedError
