@@ -23,8 +23,14 @@ from tests.support.servers import RunningServer, headrace, running_server
 #: Says what its process is like, waits for a file, and ends.
 _FLOW = """
 import json, os, random, signal, sys, threading, time
+from contextlib import suppress
 from pathlib import Path
 from headrace import Flow, Parameter, task
+
+def open_files():
+    for fd in os.listdir("/proc/self/fd"):
+        with suppress(FileNotFoundError):  # another thread has closed it, or it was the listing's
+            yield os.readlink(f"/proc/self/fd/{fd}")
 
 @task
 def look(where):
@@ -32,8 +38,7 @@ def look(where):
         "env": dict(os.environ), "cwd": os.getcwd(), "path": sys.path, "pid": os.getpid(),
         "parent": os.getppid(), "session": os.getsid(0), "at": time.time(),
         "random": random.random(), "zone": time.tzname[0], "hash": hash("headrace"),
-        "files": sorted(os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")
-                        if os.path.exists(f"/proc/self/fd/{fd}")),
+        "files": sorted(open_files()),
         "alarm": signal.getsignal(signal.SIGALRM) is signal.SIG_DFL,
         "threads": threading.active_count(),
         "modules": sorted(sys.modules),
@@ -60,7 +65,7 @@ class Scene:
         self.client = client
         self.folder = folder
         self.home = server.home
-        self._count = 0
+        self._runs: dict[Path, str] = {}
 
     def start(
         self,
@@ -69,8 +74,7 @@ class Scene:
         start_time: datetime.datetime | None = None,
     ) -> tuple[str, Path]:
         """Make a run; return its id, and the file in which its process tells about itself."""
-        self._count += 1
-        where = self.folder / f"look-{self._count}"
+        where = self.folder / f"look-{len(self._runs) + 1}"
         created = self.client.create_flow_run(
             "looks",
             "p",
@@ -79,11 +83,19 @@ class Scene:
             labels=[],
             start_time=start_time,
         )
+        self._runs[where] = created.id
         return created.id, where
 
     def looked(self, where: Path, timeout: float = 30) -> Any:
         """Wait until the process of a run has told about itself."""
-        self.until(where.exists, f"{where} is not written", timeout)
+
+        def has_told() -> bool:
+            run = self.client.get_flow_run(self._runs[where])
+            told = where.exists()
+            assert told or not run.is_finished, f"it is {run.state} without a look: {run.message}"
+            return told
+
+        self.until(has_told, f"{where} is not written", timeout)
         return json.loads(where.read_text())
 
     def ended(self, run_id: str, state: str = "Success", timeout: float = 30) -> FlowRun:

@@ -64,6 +64,7 @@ class Scene:
         self.client = client
         self.engine = engine
         self.shared = shared
+        self._started = []
 
     def options(self, *options):
         return [
@@ -85,6 +86,7 @@ class Scene:
             run_config={"type": "DockerRun", "labels": [], **run_config},
             labels=[],
         )
+        self._started.append(run.id)
         return run.id, folder
 
     def ended(self, run_id, state="Success", timeout=40):
@@ -111,9 +113,12 @@ class Scene:
         return self.engine.client.containers.get(f"headrace-{run_id}-{attempt}")
 
     def gone(self):
-        self.until(
-            lambda: not self.engine.client.api.containers(all=True), "containers are left", 10
-        )
+        """Wait until no container of these runs is left; the engine may have others' containers."""
+        self.until(lambda: not self._left(), "containers are left", 10)
+
+    def _left(self):
+        names = [each["Names"][0] for each in self.engine.client.api.containers(all=True)]
+        return [name for name in names if any(run in name for run in self._started)]
 
     @staticmethod
     def until(condition, what, timeout=40):
