@@ -14,9 +14,9 @@ unexport PYTHONDONTWRITEBYTECODE
 ARGS ?=
 PYTHON ?=
 # Many tests wait for processes, so more of them run at once than there are cores; a file's tests
-# stay together, as they share its servers.
+# stay together, as they share its servers. `tests/conftest.py` says in which order.
 TEST_PROCESSES ?= 3
-SIDE_BY_SIDE = --numprocesses $(TEST_PROCESSES) --dist loadfile
+SIDE_BY_SIDE = --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo test test-fast test-pythons check format bench docs docs-check changelog matrix lock clean env env-demo dot engine images
 

@@ -34,6 +34,10 @@ from tests.support.databases import shared_database_url as shared_database_url
 
 CI = os.environ.get("CI", "").lower() == "true"
 
+#: Folders whose files take minutes. They are run first: what many processes share ends at the same
+#: time if the short ones come last.
+_LONG = ("differential", "simulation", "acceptance", "chaos", "integration")
+
 # A slow shared machine must not turn a right answer into a failed deadline.
 settings.register_profile(
     "fast", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -67,10 +71,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=_rank)
     for item in items:
         # The first of them may have to wait until a Debian and its images are made.
         if "docker_engine" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.timeout(900))
+
+
+def _rank(item: pytest.Item) -> int:
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    return _LONG.index(folder) if folder in _LONG else len(_LONG)
 
 
 @pytest.fixture(autouse=True)
