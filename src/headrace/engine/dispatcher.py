@@ -20,10 +20,11 @@ from headrace.core.errors import ExecutionLost, SerializationError, ValueLost
 from headrace.core.now import timestamp
 from headrace.core.parameter import Parameter
 from headrace.core.states import Cancelled, Failed, State
-from headrace.engine.chunk import Chunk, Outcome, Started, run_chunk
+from headrace.engine.chunk import Chunk, run_chunk
 from headrace.engine.home import Home
 from headrace.engine.interrupts import told
 from headrace.engine.losses import Losses
+from headrace.engine.outcome import Outcome, Started
 from headrace.engine.packing import Flight, Item, Packer
 from headrace.engine.portable import run_portable, unpack
 from headrace.engine.statistics import Statistics

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from headrace.core.result import Result
     from headrace.engine.checkpoints import Checkpoints
-    from headrace.engine.chunk import Outcome
+    from headrace.engine.outcome import Outcome
     from headrace.engine.plan import Node
     from headrace.engine.resumption import Resumption
     from headrace.engine.run import Run

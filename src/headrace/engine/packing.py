@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.core.states import Mapped
 from headrace.core.triggers import BuiltinTrigger
-from headrace.engine.chunk import Chunk, FlatOf, FromStep, Held, ItemOf, ListOf, Step
+from headrace.engine.chunk import Chunk
 from headrace.engine.inputs import Inputs, with_value
 from headrace.engine.places import here
 from headrace.engine.plan import CHILD, FLAT, GATHER, ITEM, NOT_A_CHILD, WHOLE, Input, Node
+from headrace.engine.sources import FlatOf, FromStep, Held, ItemOf, ListOf
+from headrace.engine.step import Step
 from headrace.engine.upstream import simply_succeeded
 from headrace.executors.base import Shared
 

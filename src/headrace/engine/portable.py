@@ -21,7 +21,8 @@ from headrace.core.errors import SerializationError
 from headrace.core.now import timestamp
 from headrace.core.states import Failed, State, Success
 from headrace.core.wording import repr_of
-from headrace.engine.chunk import Chunk, Outcome, Started, run_chunk
+from headrace.engine.chunk import Chunk, run_chunk
+from headrace.engine.outcome import Outcome, Started
 from headrace.engine.places import here
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from headrace.core.state import Place
     from headrace.core.task import Task
     from headrace.engine.checkpoints import Checkpoints
-    from headrace.engine.chunk import Outcome
     from headrace.engine.orders import Orders
+    from headrace.engine.outcome import Outcome
     from headrace.engine.plan import Node
     from headrace.engine.resumption import Resumption
     from headrace.engine.run import Run

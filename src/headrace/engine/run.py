@@ -9,9 +9,10 @@ from headrace.core.context import FlowRunContext, Overlay, Scope, TaskRunContext
 from headrace.core.now import is_replaced, now
 from headrace.core.states import State
 from headrace.engine.inputs import Inputs, measure, unbindable
+from headrace.engine.plain_run import is_plain, run_plain
 from headrace.engine.plan import Node
 from headrace.engine.scopes import begin_scope
-from headrace.engine.task_runner import TaskRunner, is_plain, run_plain
+from headrace.engine.task_runner import TaskRunner
 
 if TYPE_CHECKING:
     import datetime

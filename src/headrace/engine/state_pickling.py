@@ -6,7 +6,7 @@ import pickle
 from copy import copy
 from typing import TYPE_CHECKING
 
-from headrace.engine.chunk import without_value
+from headrace.engine.outcome import without_value
 from headrace.engine.pickling import pickled
 from headrace.engine.portable import RemoteError
 

@@ -4,12 +4,11 @@ What follows from what is decided by pure rules (`core.transitions`, `core.trigg
 `core.caching`); this module does the calls in between. It runs wherever the executor puts it.
 
 A *plain* task (no handlers, timeout, cache, target, stored result or custom trigger) takes a short
-cut through the same rules; a test holds the two ways equal.
+cut through the same rules, in `plain_run`.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -29,148 +28,22 @@ from headrace.core.states import (
     Skipped,
     State,
     Success,
-    TimedOut,
     TriggerFailed,
     succeeded,
 )
-from headrace.core.transitions import after_failure, is_retried, state_of_error
 from headrace.core.triggers import BuiltinTrigger
 from headrace.core.wording import repr_of
 from headrace.engine.places import here
 from headrace.engine.scopes import next_turn
+from headrace.engine.task_errors import ended_by, retry_or_fail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from types import TracebackType
 
     from headrace.core.edge import Edge
     from headrace.core.task import Task
 
     TaskRunnerHandler = Callable[["TaskRunner", State, State], State | None]
-
-
-def is_plain(task: Task[Any], flow_result: Result | None, checkpointing: bool) -> bool:
-    """Tell whether a task's steps come down to calling its function."""
-    return (
-        not task.state_handlers
-        and task.timeout is None
-        and task.cache_for is None
-        and task.target is None
-        and task.task_run_name is None
-        and not task.log_stdout
-        and isinstance(task.trigger, BuiltinTrigger)
-        and not (
-            checkpointing
-            and task.checkpoint is not False
-            and (
-                task.result is not None
-                or (flow_result is not None and not flow_result.in_checkpoints)
-            )
-        )
-    )
-
-
-def run_plain(task: Task[Any], inputs: Mapping[str, Any], scope: TaskRunContext) -> State:
-    """Run a plain task. The caller resets `current` when its runs are over.
-
-    Raises:
-        KeyboardInterrupt: If the user interrupts the task.
-    """
-    current.set(scope)
-    try:
-        value = task.run(**inputs)
-    except BaseException as error:  # noqa: BLE001 - any way in which a user's function can end
-        return _end_badly(task, inputs, scope, error)
-    return succeeded(value, here(), timestamp())
-
-
-def _end_badly(
-    task: Task[Any], inputs: Mapping[str, Any], scope: TaskRunContext, error: BaseException
-) -> State:
-    """Return the state that follows an error in a plain task; a loop goes on the long way."""
-    state = _state_of(task, scope, error)
-    if isinstance(state, Looped):
-        begin, turn = next_turn(state, scope)
-        return TaskRunner(task).execute(inputs, turn, begin)
-    return retry_or_fail(task, state, scope) if isinstance(state, Failed) else state
-
-
-def _state_of(task: Task[Any], scope: TaskRunContext, error: BaseException) -> State:
-    """Return the state that an error in the task's function means, and log it.
-
-    Raises:
-        BaseException: The error, if it is to end the whole run.
-    """
-    if isinstance(error, KeyboardInterrupt) or scope.find("raise_on_exception") is True:
-        raise error
-    error.__traceback__ = own_frames(error.__traceback__)
-    state = state_of_error(error)
-    state.place = here()
-    state.timestamp = timestamp()
-    if isinstance(error, StateSignal):
-        logger = task.logger
-        # A failure is one, by whatever name; the other signals are how the task means to go.
-        level = logging.ERROR if state.is_failed() else logging.DEBUG
-        if logger.isEnabledFor(level):
-            logger.log(
-                level,
-                "Task '%s': %s signal raised%s",
-                scope.task_full_name,
-                type(error).__name__,
-                f": {state.message}" if state.message else ".",
-            )
-    else:
-        what = "timed out" if isinstance(state, TimedOut) else "Exception encountered"
-        task.logger.error(
-            "Task '%s': %s during task execution!", scope.task_full_name, what, exc_info=error
-        )
-    return state
-
-
-def retry_or_fail(task: Task[Any], state: State, scope: TaskRunContext) -> State:
-    """Return `Retrying` for a failed state if the task may run again, else the state itself."""
-    following = after_failure(
-        state,
-        run_count=scope.task_run_count,
-        max_retries=task.max_retries,
-        retry_delay=task.retry_delay,
-        retry_on=task.retry_on,
-        now=now(),
-    )
-    if following is not state:
-        following.place = state.place
-        following.timestamp = state.timestamp
-        if scope.task_loop_count is not None:
-            following.context = {
-                "_loop_count": scope.task_loop_count,
-                "_loop_result": scope.task_loop_result,
-            }
-        task.logger.info("Task '%s': %s", scope.task_full_name, following.message)
-    elif task.max_retries and not is_retried(state.result, task.retry_on):
-        task.logger.info(
-            "Task '%s': Skipping retry: %s is not one of the exceptions it retries on.",
-            scope.task_full_name,
-            type(state.result).__name__,
-        )
-    return following
-
-
-def own_frames(traceback: TracebackType | None) -> TracebackType | None:
-    """Cut a traceback to the user's frames: from the first of them to the last."""
-    while traceback is not None and _is_ours(traceback):
-        traceback = traceback.tb_next
-    last = frame = traceback
-    while frame is not None:
-        if not _is_ours(frame):
-            last = frame
-        frame = frame.tb_next
-    if last is not None:
-        last.tb_next = None
-    return traceback
-
-
-def _is_ours(traceback: TracebackType) -> bool:
-    return str(traceback.tb_frame.f_globals.get("__name__")).startswith("headrace.engine.")
 
 
 class TaskRunner:
@@ -382,7 +255,7 @@ class TaskRunner:
         try:
             value = self._call_function(inputs)
         except BaseException as error:  # noqa: BLE001 - as in `run_plain`
-            outcome = _state_of(task, scope, error)
+            outcome = ended_by(task, scope, error)
             if not isinstance(outcome, Success | Looped) or isinstance(outcome, Skipped):
                 return outcome
             value = outcome.result

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from headrace.core.state import Place
     from headrace.core.states import State
     from headrace.core.task import Task
-    from headrace.engine.chunk import Outcome
+    from headrace.engine.outcome import Outcome
     from headrace.engine.plan import Node
     from headrace.engine.run import Run
     from headrace.engine.turns import Turn

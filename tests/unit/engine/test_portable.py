@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from headrace import signals
 from headrace.core.context import FlowRunContext
 from headrace.core.errors import SerializationError
-from headrace.engine.chunk import Chunk, Outcome, Step
+from headrace.engine.chunk import Chunk
+from headrace.engine.outcome import Outcome
 from headrace.engine.portable import LogLines, RemoteError, pack, unpack
+from headrace.engine.step import Step
 from headrace.states import Cached, Failed, Looped, Mapped, Paused, Retrying, Skipped, Success
 
 CHUNK = Chunk("key", FlowRunContext("flow", "run", "run", {}), [], [Step(0, "slug-1", 4, {})])

@@ -6,8 +6,10 @@ from headrace import Flow, flatten, task
 from headrace.core.now import now
 from headrace.core.signals import TaskTimeoutSignal
 from headrace.core.states import Success
-from headrace.engine.chunk import Chunk, Outcome, Step
+from headrace.engine.chunk import Chunk
+from headrace.engine.outcome import Outcome
 from headrace.engine.portable import RemoteError, pack, unpack
+from headrace.engine.step import Step
 from headrace.executors import LocalDaskExecutor, LocalExecutor
 from headrace.states import Failed, Retrying, TimedOut
 
