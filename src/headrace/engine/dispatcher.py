@@ -21,11 +21,12 @@ from headrace.core.now import timestamp
 from headrace.core.parameter import Parameter
 from headrace.core.states import Cancelled, Failed, State
 from headrace.engine.chunk import Chunk, run_chunk
+from headrace.engine.flight import Flight, Item
 from headrace.engine.home import Home
 from headrace.engine.interrupts import told
 from headrace.engine.losses import Losses
 from headrace.engine.outcome import Outcome, Started
-from headrace.engine.packing import Flight, Item, Packer
+from headrace.engine.packing import Packer
 from headrace.engine.portable import run_portable, unpack
 from headrace.engine.statistics import Statistics
 from headrace.engine.turns import Turn
@@ -66,6 +67,8 @@ class Dispatcher:
         self._call = run_portable if leaves else run_chunk
         level = logging.getLogger("headrace").getEffectiveLevel() if leaves else None
         self._packer = Packer(run, executor.chunk_seconds, level)
+        self._kept = self._packer.kept
+        self._pace = self._packer.pace
         self._channel: SimpleQueue[Event | _Interrupted] = SimpleQueue()
         self._flights: dict[str, Flight] = {}
         self._home = Home(executor, self._channel.put)
@@ -100,7 +103,7 @@ class Dispatcher:
 
     def collect(self, nodes: Iterable[Node]) -> None:
         """Bring the values of these tasks here that have stayed where they were computed."""
-        kept = self._packer.kept
+        kept = self._kept.places
         items = [
             (item, *kept[item])
             for node in nodes
@@ -177,7 +180,7 @@ class Dispatcher:
             flight, chunk, _ = packer.pack(command, machine.take_home, 0, 1)
             self._flights[flight.key] = flight
             self._under_way.update(flight.items)
-            kept = [packer.kept[item] for item in flight.uses]
+            kept = [self._kept.places[item] for item in flight.uses]
             uses = [(flight.needs[each], position) for each, position in kept]
             self._home.begin(flight, chunk, uses)
             begun = True
@@ -264,7 +267,7 @@ class Dispatcher:
         node = command.node
         if tracker is None or not tracker.guarded or command.decided is not None:
             return None
-        if any(each.upstream in self._packer.kept_nodes for each in node.inputs):
+        if any(each.upstream in self._kept.nodes for each in node.inputs):
             return None
         try:
             inputs = self._run.inputs.bind(node, command.child)
@@ -358,9 +361,8 @@ class Dispatcher:
         node, child = item
         state = outcome.state
         if outcome.kept:
-            self._packer.kept[item] = (flight, position)
-            self._packer.kept_nodes.add(node)
-        self._packer.measured(node, outcome.seconds)
+            self._kept.add(item, flight, position)
+        self._pace.learn(node, outcome.seconds)
         if self._run.tracker is not None:
             self._run.tracker.reported(node, outcome)
         self._under_way.discard(item)

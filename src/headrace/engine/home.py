@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from headrace.engine.chunk import Chunk
-    from headrace.engine.packing import Flight
+    from headrace.engine.flight import Flight
     from headrace.executors.base import Event, Executor
 
 MOST_THREADS: Final = 32  #: runs that are under way at the same time; the others wait their turn

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from headrace.core.errors import ExecutionLost, ValueLost
+    from headrace.engine.flight import Flight, Item
     from headrace.engine.flow_machine import FlowMachine
-    from headrace.engine.packing import Flight, Item, Packer
+    from headrace.engine.packing import Packer
 
 MOST_LOSSES = 3  #: workers that one task run may lose before it is blamed for it
 
@@ -96,7 +97,7 @@ class Losses:
             error: The loss.
             items: Its runs.
         """
-        kept = self._packer.kept
+        kept = self._packer.kept.places
         lost = set(error.keys)
         producers = [
             item for item in flight.uses if item in kept and (not lost or kept[item][0].key in lost)
