@@ -19,6 +19,7 @@ from benchmarks.launchers import endpoint, overhead_rows
 from benchmarks.report import Row, Target
 from benchmarks.servers import measured_server
 from headrace.agents.ecs.api import PAGE, EcsApi
+from headrace.agents.ecs.aws import Aws
 from headrace.agents.ecs.definition import Defaults
 from headrace.agents.ecs.launcher import ECSLauncher
 from headrace.agents.ecs.run_task import arguments_of
@@ -45,7 +46,7 @@ def ecs_overhead(settings: Settings, *, target: Target) -> list[Row]:
         mock.patch.dict(os.environ, env),
         tempfile.TemporaryDirectory() as folder,
     ):
-        api = EcsApi()
+        api = EcsApi(Aws())
         launcher = ECSLauncher(
             api, api_url="https://server", defaults=defaults, folder=Path(folder)
         )

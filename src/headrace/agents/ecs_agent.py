@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from headrace.agents.ecs.api import EcsApi
+from headrace.agents.ecs.aws import Aws
 from headrace.agents.ecs.definition import Defaults
 from headrace.agents.ecs.launcher import ECSLauncher
 from headrace.agents.ecs.run_task import RESERVED, launch_type_of
 from headrace.agents.loopback import warn_of_loopback
 from headrace.agents.named_agent import NamedAgent
-from headrace.agents.templates import template_at
+from headrace.agents.templates import own_template
 from headrace.config import config
 from headrace.core.errors import ConfigError, DeploymentError
 
@@ -86,7 +87,7 @@ class ECSAgent(NamedAgent):
             )
 
         def launcher(client: Client, directory: AgentDirectory) -> ECSLauncher:
-            run_task = _read(run_task_kwargs_path, "The agent's arguments of RunTask")
+            run_task = own_template(run_task_kwargs_path, "The agent's arguments of RunTask") or {}
             if taken := [each for each in RESERVED if each in run_task]:
                 raise ConfigError(
                     f"{run_task_kwargs_path} says {' and '.join(taken)}, which is the agent's to "
@@ -96,21 +97,18 @@ class ECSAgent(NamedAgent):
                 image=image or config.agents.default_image,
                 launch_type=kind,
                 cluster=cluster,
-                definition=_read(task_definition_path, "The agent's task definition"),
+                definition=own_template(task_definition_path, "The agent's task definition") or {},
                 run_task=run_task,
                 task_role_arn=task_role_arn,
                 execution_role_arn=execution_role_arn,
                 env=dict(env_vars or {}),
             )
-            api = EcsApi(
-                region_name=region_name,
-                credentials={
-                    "aws_access_key_id": aws_access_key_id,
-                    "aws_secret_access_key": aws_secret_access_key,
-                    "aws_session_token": aws_session_token,
-                },
-                botocore_config=botocore_config,
-            )
+            credentials = {
+                "aws_access_key_id": aws_access_key_id,
+                "aws_secret_access_key": aws_secret_access_key,
+                "aws_session_token": aws_session_token,
+            }
+            api = EcsApi(Aws(region_name, credentials, botocore_config))
             api.check(defaults.own_cluster)
             found = ECSLauncher(
                 api, api_url=client.api_url, defaults=defaults, folder=directory.path
@@ -134,12 +132,3 @@ class ECSAgent(NamedAgent):
             api_url=api_url,
             api_key=api_key,
         )
-
-
-def _read(address: str | None, what: str) -> dict[str, Any]:
-    if address is None:
-        return {}
-    try:
-        return template_at(address)
-    except DeploymentError as error:
-        raise ConfigError(f"{what} cannot be used: {error}.") from error

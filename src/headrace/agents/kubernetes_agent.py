@@ -12,9 +12,9 @@ from headrace.agents.kubernetes.launcher import KubernetesLauncher
 from headrace.agents.kubernetes.records import Bounds
 from headrace.agents.loopback import warn_of_loopback
 from headrace.agents.named_agent import NamedAgent
-from headrace.agents.templates import template_at
+from headrace.agents.templates import own_template
 from headrace.config import config
-from headrace.core.errors import ConfigError, DeploymentError
+from headrace.core.errors import ConfigError
 from headrace.run_configs.job_templates import objection_to_job
 
 if TYPE_CHECKING:
@@ -133,13 +133,7 @@ class KubernetesAgent(NamedAgent):
 
 
 def _template(address: str | None) -> dict[str, Any] | None:
-    if address is None:
-        return None
-    try:
-        template = template_at(address)
-    except DeploymentError as error:
-        raise ConfigError(f"The agent's job template cannot be used: {error}.") from error
-    objection = objection_to_job(template)
-    if objection is not None:
+    template = own_template(address, "The agent's job template")
+    if template is not None and (objection := objection_to_job(template)) is not None:
         raise ConfigError(f"The job template {address} {objection}.")
     return template

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from headrace.core.errors import DeploymentError, MissingExtraError, RunConfigError
+from headrace.core.errors import ConfigError, DeploymentError, MissingExtraError, RunConfigError
 from headrace.run_configs.templates import LARGEST, local_template, parse
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://(.*)", re.DOTALL)
@@ -48,6 +48,24 @@ def template_at(address: str) -> dict[str, Any]:
         if rest not in message:
             message = f"the template {address}: {message}"
         raise DeploymentError(message, is_final=True) from error
+
+
+def own_template(address: str | None, what: str) -> dict[str, Any] | None:
+    """Read a template that an agent is started with.
+
+    Args:
+        address: See `template_at`; None if there is none.
+        what: What it is, as an error says it.
+
+    Raises:
+        ConfigError: If it cannot be read, or is no YAML mapping.
+    """
+    if address is None:
+        return None
+    try:
+        return template_at(address)
+    except DeploymentError as error:
+        raise ConfigError(f"{what} cannot be used: {error}.") from error
 
 
 def _fetched(address: str, scheme: str) -> bytes:

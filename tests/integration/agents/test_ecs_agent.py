@@ -361,13 +361,14 @@ def test_an_agent_that_cannot_work_says_why_and_ends(server, tmp_path):
 
 def test_tasks_on_fargate_are_in_the_default_vpc(ministack, monkeypatch, tmp_path):
     from headrace.agents.ecs.api import EcsApi
+    from headrace.agents.ecs.aws import Aws
     from headrace.agents.ecs.definition import Defaults
     from headrace.agents.ecs.launcher import ECSLauncher
 
     for name, value in ministack.env.items():
         monkeypatch.setenv(name, value)
     launcher = ECSLauncher(
-        EcsApi(),
+        EcsApi(Aws()),
         api_url="https://server",
         defaults=Defaults(image="headrace:none", cluster=ministack.cluster),
         folder=tmp_path,

@@ -10,6 +10,7 @@ import docker.errors
 import pytest
 
 from headrace.agents.ecs.api import EcsApi
+from headrace.agents.ecs.aws import Aws
 from headrace.agents.ecs.definition import Defaults
 from headrace.agents.ecs.launcher import ECSLauncher
 from headrace.testing import LauncherContract, LauncherPlatform
@@ -48,7 +49,7 @@ class Ecs(LauncherPlatform):
             definition=DEFINITION,
         )
         return ECSLauncher(
-            EcsApi(),
+            EcsApi(Aws()),
             api_url="http://127.0.0.1:4200",
             defaults=defaults,
             folder=self._folder,

@@ -38,7 +38,7 @@ def launcher_of(fake, tmp_path, monkeypatch):
     def start(agent=AGENT, folder=tmp_path, **defaults):
         given = {"image": "headrace:1", "launch_type": "EC2", "cluster": CLUSTER, **defaults}
         launcher = ECSLauncher(
-            EcsApi(),
+            EcsApi(aws.Aws()),
             api_url="https://server.example.com",
             defaults=Defaults(**given),
             folder=folder,

@@ -27,29 +27,16 @@ class EcsApi:
     Its methods may be called from several threads.
 
     Args:
-        region_name: The region; by default as boto3 finds it.
-        credentials: `aws_access_key_id`, `aws_secret_access_key`, `aws_session_token`; by default as
-            boto3 finds them: environment, profile, role.
-        botocore_config: Arguments of botocore's `Config` that go before ours.
+        aws: Whom it speaks to; closed with it.
 
     Attributes:
         region: The region.
-
-    Raises:
-        MissingExtraError: If boto3 is not installed.
-        ConfigError: If there is no region, or no credentials.
     """
 
-    def __init__(
-        self,
-        *,
-        region_name: str | None = None,
-        credentials: Mapping[str, str | None] | None = None,
-        botocore_config: Mapping[str, Any] | None = None,
-    ) -> None:
-        self._aws = Aws(region_name, credentials, botocore_config)
-        self._ecs = self._aws.client("ecs")
-        self.region = self._aws.region
+    def __init__(self, aws: Aws) -> None:
+        self._aws = aws
+        self._ecs = aws.client("ecs")
+        self.region = aws.region
         for operation in ("DescribeTasks", "RunTask"):
             self._ecs.meta.events.register(f"before-parse.ecs.{operation}", _read_at_once)
 

@@ -49,9 +49,9 @@ class Aws:
 
     def __init__(
         self,
-        region_name: str | None,
-        credentials: Mapping[str, str | None] | None,
-        botocore_config: Mapping[str, Any] | None,
+        region_name: str | None = None,
+        credentials: Mapping[str, str | None] | None = None,
+        botocore_config: Mapping[str, Any] | None = None,
     ) -> None:
         try:
             import boto3
