@@ -93,6 +93,8 @@ flow.executor = {executor}
         assert ("double-1", 1, "doubling 1") in said
         assert ("double-1", 1, "said 1") in said
         assert isinstance(process.events[-1], FlowState)
+    # How long its checkpoints are kept counts from its end.
+    assert len(list((tmp_path / "home").glob("checkpoints/*/ended-Success"))) == 1
 
 
 def test_a_long_task_is_shown_while_it_runs(tmp_path: Path, executor: str) -> None:

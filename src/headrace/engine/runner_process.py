@@ -95,8 +95,8 @@ def main(sock: socket.socket) -> int:
     if ending is not None:
         reporting.emit(ending)
     reporting.close()
-    if runner is not None and runner.checkpoints is not None:
-        runner.checkpoints.close()
+    if runner is not None:
+        runner.close()
     if storage is not None:
         storage.close()
     if ending is not None:
