@@ -63,9 +63,11 @@ class Scheduler:
 
     def __init__(self) -> None:
         self._known: dict[str, _Known] = {}
+        self._looked: Time | None = None
 
     async def run(self, parts: Parts) -> None:
         """Make runs until cancelled."""
+        self._looked = None
         with parts.hub.listen("schedules") as changed:
             while not parts.hub.is_closed:
                 try:
@@ -87,29 +89,45 @@ class Scheduler:
         found = await parts.database.read(scheduled_runs.scheduled_flows)
         moment = now()
         self._known = {flow.id: self._known.get(flow.id) or _Known(flow) for flow in found}
+        if self._looked is not None and moment < self._looked:
+            # The clock was set back: what was passed over is still to come.
+            for known in self._known.values():
+                known.next_at = None
+        self._looked = moment
         due = [
             known
             for known in self._known.values()
             if known.next_at is None or known.next_at <= moment
         ]
         if due:
-            planned = await asyncio.to_thread(_plan_all, due, moment)
-            wanted = await parts.database.read(
-                lambda connection: [
-                    (known, scheduled_runs.missing(connection, known.flow.id, runs))
-                    for known, runs in planned
-                ]
-            )
-            made = await asyncio.gather(
-                *(_make(parts, known, runs, moment) for known, runs in wanted if runs)
-            )
-            if any(made):
+            try:
+                made = await self._make_missing(parts, due, moment)
+            except BaseException:
+                # Nobody knows what was made: each is asked again, and not when its next run is past.
+                for known in due:
+                    known.next_at = None
+                raise
+            if made:
                 parts.hub.notify("work")
         next_at = min(
             (known.next_at for known in self._known.values() if known.next_at is not None),
             default=moment + _LOOK_EVERY,
         )
         return min(max(next_at - now(), _PAUSE), _LOOK_EVERY)
+
+    async def _make_missing(self, parts: Parts, due: Sequence[_Known], moment: Time) -> int:
+        """Make what is missing of flows whose schedules are to be asked; return how many runs."""
+        planned = await asyncio.to_thread(_plan_all, due, moment)
+        wanted = await parts.database.read(
+            lambda connection: [
+                (known, scheduled_runs.missing(connection, known.flow.id, runs))
+                for known, runs in planned
+            ]
+        )
+        made = await asyncio.gather(
+            *(_make(parts, known, runs, moment) for known, runs in wanted if runs)
+        )
+        return sum(made)
 
 
 def _plan_all(due: Sequence[_Known], moment: Time) -> list[tuple[_Known, list[PlannedRun]]]:

@@ -11,8 +11,10 @@ import pytest
 from sqlalchemy import update
 
 from headrace.core import now as clock
+from headrace.core.errors import DatabaseBusy
 from headrace.schedules import CronSchedule, IntervalSchedule, Schedule
 from headrace.schedules.clocks import CronClock, DatesClock
+from headrace.server.db import writer
 from headrace.server.db.scheduled_runs import fill
 from headrace.server.db.schema import flows
 from headrace.server.rules.planning import plan
@@ -301,5 +303,43 @@ def test_runs_by_hand_are_left_alone(database_url: str, tmp_path: Path):
             await app.post("/flows", request(hash="h2", schedule=HOURLY), dict[str, Any])
             kept = await app.get(f"/flow-runs/{run.id}", FlowRun)
             assert (kept.flow_id, kept.state) == (flow.id, "Scheduled")
+
+    play(scenario, database_url, tmp_path)
+
+
+def test_a_database_that_takes_nothing_for_a_while_costs_no_run_after_it(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    async def scenario(app: App) -> None:
+        time, move = ticking(NOON)
+        with clock.replaced(time):
+            await registered(app, schedule=HOURLY)
+            scheduler = Scheduler()
+            await scheduler.look(app.parts)
+            with monkeypatch.context() as patched:
+                patched.setattr(writer, "MOST_JOBS", 0)
+                for _ in range(12):
+                    move(hours=1)
+                    with pytest.raises(DatabaseBusy):
+                        await scheduler.look(app.parts)
+            move(minutes=5)
+            await scheduler.look(app.parts)
+            move(minutes=25)
+            await scheduler.look(app.parts)
+            assert "03-02 01:00" in times(await runs(app))
+
+    play(scenario, database_url, tmp_path)
+
+
+def test_a_clock_that_is_set_back_costs_no_run(database_url: str, tmp_path: Path):
+    async def scenario(app: App) -> None:
+        time, move = ticking(NOON + datetime.timedelta(hours=3))
+        with clock.replaced(time):
+            await registered(app, schedule=HOURLY)
+            scheduler = Scheduler()
+            await scheduler.look(app.parts)
+            move(hours=-3)
+            await scheduler.look(app.parts)
+            assert times(await runs(app))[:4] == [f"03-01 {hour}:00" for hour in range(13, 17)]
 
     play(scenario, database_url, tmp_path)
