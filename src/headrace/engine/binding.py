@@ -61,7 +61,8 @@ class Binding(Inputs):
             upstream = each.upstream
             above = (upstream, child if each.how == CHILD else NOT_A_CHILD)
             if above in self._places:
-                arguments[each.key] = FromStep(self._places[above])
+                source = FromStep(self._places[above])
+                arguments[each.key] = FlatOf(source) if each.how >= FLAT else source
                 has_sources = True
             elif upstream in kept_nodes:
                 arguments[each.key] = self._source(each, node, child)

@@ -1,8 +1,9 @@
 """Which task runs travel together."""
 
-from headrace import Flow, task
+from headrace import Flow, flatten, task
 from headrace.executors import LocalDaskExecutor
 from headrace.states import TriggerFailed
+from tests.support.dispatching import dispatchers
 
 
 @task
@@ -24,3 +25,13 @@ def test_a_child_is_not_fused_behind_one_success_when_another_upstream_failed():
     state = flow.run(executor=LocalDaskExecutor("threads", num_workers=1))
     assert state.result[parent].is_failed()
     assert [type(child) for child in state.result[both].map_states] == [TriggerFailed] * 2
+
+
+def test_a_task_that_is_fused_gets_a_flattened_input_flattened():
+    with Flow("flat") as flow:
+        nested = task(lambda: [[1], [2, 3]], name="nested")()
+        flat = task(lambda x: x, name="flat")(flatten(nested))
+    with dispatchers() as seen:
+        state = flow.run(executor=LocalDaskExecutor("threads", num_workers=1))
+    assert seen.fused == 1
+    assert state.result[flat].result == [1, 2, 3]
