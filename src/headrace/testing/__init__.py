@@ -14,7 +14,8 @@ from headrace.core.lazy import lazy_names
 if TYPE_CHECKING:
     from headrace.testing.executor_contract import ExecutorContract
     from headrace.testing.flow_run import run
-    from headrace.testing.launcher_contract import LauncherContract, LauncherPlatform
+    from headrace.testing.launcher_contract import LauncherContract
+    from headrace.testing.launcher_platform import LauncherPlatform
     from headrace.testing.result_contract import ResultContract
     from headrace.testing.storage_contract import StorageContract
 else:
@@ -23,7 +24,8 @@ else:
         {
             "headrace.testing.executor_contract": ["ExecutorContract"],
             "headrace.testing.flow_run": ["run"],
-            "headrace.testing.launcher_contract": ["LauncherContract", "LauncherPlatform"],
+            "headrace.testing.launcher_contract": ["LauncherContract"],
+            "headrace.testing.launcher_platform": ["LauncherPlatform"],
             "headrace.testing.result_contract": ["ResultContract"],
             "headrace.testing.storage_contract": ["StorageContract"],
         },

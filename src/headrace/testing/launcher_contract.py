@@ -21,19 +21,22 @@ class TestMyLauncher(LauncherContract):
 from __future__ import annotations
 
 import datetime
-import threading
 import time
 import uuid
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
 import pytest
 
-from headrace.agents.launcher import Deployment, Ended, Launcher, Waits
+from headrace.agents.launcher import Ended
 from headrace.core.errors import DeploymentError
+from headrace.testing.launcher_platform import LauncherPlatform
+from headrace.testing.listened_launcher import ListenedLauncher, Start
+from headrace.testing.restarts_contract import RestartsContract
 from headrace.wire.claims import ClaimedRun
+
+__all__ = ["LauncherContract", "LauncherPlatform"]
 
 #: The longest that early logs may be, in characters.
 _MOST_LOGS = 64 << 10
@@ -41,51 +44,7 @@ _DOES = "HEADRACE_CONTRACT"
 _LAST_WORDS = "last words of the program"
 
 
-class LauncherPlatform(ABC):
-    """Where the launcher under test deploys to, as the tests see it. One is made for each test."""
-
-    @abstractmethod
-    def launcher(self) -> Launcher:
-        """Make the launcher, as an agent does when it starts.
-
-        A test that calls it again has closed the first, as if the agent had been started again: what
-        the first has deployed must be within reach of the second.
-        """
-
-    @abstractmethod
-    def run(self, does: str) -> ClaimedRun:
-        """Make a flow run, of an id of its own, whose process does as it is told.
-
-        Either all that `headrace execute` needs is there, a server with flows that do it; or, in its
-        place, the platform starts `LauncherContract.PROGRAM`, and `LauncherContract.run_that(does)`
-        makes the run.
-
-        Args:
-            does: `succeed`: it ends with exit code 0. `fail`: it ends with exit code 3; the program
-                prints `LauncherContract.LAST_WORDS` before. `wait`: it runs until it is ended.
-        """
-
-    @abstractmethod
-    def is_running(self, deployment: Deployment) -> bool:
-        """Tell whether the process of a deployment runs now, as the platform itself knows."""
-
-    @abstractmethod
-    def kill(self, deployment: Deployment) -> None:
-        """Have a running process end by force from outside, as an operator or the kernel does."""
-
-    @abstractmethod
-    def marks(self, deployment: Deployment) -> Iterable[str]:
-        """Return the values of all labels, tags or the like that the platform keeps of a deployment.
-
-        They are what a launcher finds it by that remembers nothing.
-        """
-
-    def impossible(self) -> ClaimedRun | None:
-        """Make a flow run that can never be deployed, or return None if there is no such thing."""
-        return None
-
-
-class LauncherContract:
+class LauncherContract(RestartsContract):
     """Tests of one kind of launcher. A subclass gives the fixture `platform`.
 
     `platform` is a `LauncherPlatform`, new for each test. It is a fixture so that it can have others:
@@ -149,12 +108,12 @@ esac
         return f"contract-{uuid.uuid4()}"
 
     @pytest.fixture
-    def started(self, platform: LauncherPlatform, agent: str) -> Iterator[Callable[[], _Started]]:
+    def started(self, platform: LauncherPlatform, agent: str) -> Iterator[Start]:
         """Start a launcher and listen to it, as an agent does; all that is left is ended afterwards."""
-        all_started: list[_Started] = []
+        all_started: list[ListenedLauncher] = []
 
-        def _start() -> _Started:
-            all_started.append(_Started(platform.launcher(), agent, self.patience))
+        def _start() -> ListenedLauncher:
+            all_started.append(ListenedLauncher(platform, agent, self.patience))
             return all_started[-1]
 
         yield _start
@@ -175,15 +134,6 @@ esac
         problems = [problem for each in all_started for problem in each.problems]
         assert not problems, f"watch() has raised: {problems}"
 
-    def _running(self, platform: LauncherPlatform, started: _Started) -> Deployment:
-        """Deploy a run that waits, and see it run."""
-        deployment = started.deploy(platform.run("wait"))
-        _until(lambda: platform.is_running(deployment), self.patience, "it does not begin")
-        return deployment
-
-    def _gone(self, platform: LauncherPlatform, deployment: Deployment) -> None:
-        _until(lambda: not platform.is_running(deployment), self.patience, "it runs on")
-
     # -- ends -----------------------------------------------------------------------------------
 
     def test_it_says_what_it_is(self, platform: LauncherPlatform) -> None:
@@ -195,9 +145,7 @@ esac
         finally:
             launcher.close()
 
-    def test_one_that_succeeds(
-        self, platform: LauncherPlatform, started: Callable[[], _Started]
-    ) -> None:
+    def test_one_that_succeeds(self, platform: LauncherPlatform, started: Start) -> None:
         """Its end is told once, and the server need not be told: the process has done that."""
         launcher = started()
         run = platform.run("succeed")
@@ -205,13 +153,11 @@ esac
         assert (deployment.flow_run_id, deployment.attempt) == (run.id, run.attempt)
         ended = launcher.end_of(deployment)
         assert (ended.to_report, ended.is_final) == (False, False), ended
-        self._gone(platform, deployment)
+        launcher.gone(deployment)
         time.sleep(1.0)
         assert launcher.ends_of(deployment) == [ended]
 
-    def test_one_that_fails(
-        self, platform: LauncherPlatform, started: Callable[[], _Started]
-    ) -> None:
+    def test_one_that_fails(self, platform: LauncherPlatform, started: Start) -> None:
         """The exit code is in the words; what it has printed can be had if the end is to be reported."""
         launcher = started()
         deployment = launcher.deploy(platform.run("fail"))
@@ -223,21 +169,17 @@ esac
             assert self.LAST_WORDS in logs
             assert len(logs) <= _MOST_LOGS
 
-    def test_one_that_is_killed(
-        self, platform: LauncherPlatform, started: Callable[[], _Started]
-    ) -> None:
+    def test_one_that_is_killed(self, platform: LauncherPlatform, started: Start) -> None:
         """It is said how it ended; another attempt may do better."""
         launcher = started()
-        deployment = self._running(platform, launcher)
+        deployment = launcher.running()
         platform.kill(deployment)
         ended = launcher.end_of(deployment)
         assert ended.how
         assert not ended.is_final, ended
-        self._gone(platform, deployment)
+        launcher.gone(deployment)
 
-    def test_one_that_cannot_be_deployed(
-        self, platform: LauncherPlatform, started: Callable[[], _Started]
-    ) -> None:
+    def test_one_that_cannot_be_deployed(self, platform: LauncherPlatform, started: Start) -> None:
         """It is refused in words, or ends as final; the next one is deployed."""
         run = platform.impossible()
         if run is None:
@@ -249,7 +191,7 @@ esac
         launcher.end_of(launcher.deploy(platform.run("succeed")))
 
     @staticmethod
-    def _end_of_the_impossible(launcher: _Started, run: ClaimedRun) -> str:
+    def _end_of_the_impossible(launcher: ListenedLauncher, run: ClaimedRun) -> str:
         try:
             deployment = launcher.deploy(run)
         except DeploymentError as error:
@@ -260,36 +202,32 @@ esac
 
     # -- cancelling -----------------------------------------------------------------------------
 
-    def test_cancelling_what_runs(
-        self, platform: LauncherPlatform, started: Callable[[], _Started]
-    ) -> None:
+    def test_cancelling_what_runs(self, platform: LauncherPlatform, started: Start) -> None:
         """It ends, and its end is told; cancelling it again is no harm, before that or afterwards."""
         launcher = started()
-        deployment = self._running(platform, launcher)
+        deployment = launcher.running()
         launcher.launcher.cancel(deployment)
         launcher.launcher.cancel(deployment)
         ended = launcher.end_of(deployment)
-        self._gone(platform, deployment)
+        launcher.gone(deployment)
         launcher.launcher.cancel(deployment)
         launcher.launcher.release(deployment)
         launcher.launcher.cancel(deployment)
         assert launcher.ends_of(deployment) == [ended]
 
     def test_cancelling_what_has_not_begun(
-        self, platform: LauncherPlatform, started: Callable[[], _Started]
+        self, platform: LauncherPlatform, started: Start
     ) -> None:
         """It ends no less than what runs."""
         launcher = started()
         deployment = launcher.deploy(platform.run("wait"))
         launcher.launcher.cancel(deployment)
         launcher.end_of(deployment)
-        self._gone(platform, deployment)
+        launcher.gone(deployment)
 
     # -- twins ----------------------------------------------------------------------------------
 
-    def test_deploying_an_attempt_twice(
-        self, platform: LauncherPlatform, started: Callable[[], _Started]
-    ) -> None:
+    def test_deploying_an_attempt_twice(self, platform: LauncherPlatform, started: Start) -> None:
         """It is the same deployment, or another one that ends by itself; cancelling ends them all."""
         launcher = started()
         run = platform.run("wait")
@@ -297,95 +235,13 @@ esac
         second = launcher.deploy(run)
         assert (second.flow_run_id, second.attempt) == (run.id, run.attempt)
         both = {first, second}
-        _until(lambda: any(map(platform.is_running, both)), self.patience, "it does not begin")
+        launcher.begun(*both)
         for deployment in both:
             launcher.launcher.cancel(deployment)
         for deployment in both:
             launcher.end_of(deployment)
-            self._gone(platform, deployment)
+            launcher.gone(deployment)
             assert len(launcher.ends_of(deployment)) == 1
-
-    # -- starting again -------------------------------------------------------------------------
-
-    def test_what_runs_is_found_again(
-        self, platform: LauncherPlatform, started: Callable[[], _Started]
-    ) -> None:
-        """An agent's end ends no run, and one that is started again sees it end."""
-        first = started()
-        deployment = self._running(platform, first)
-        first.close()
-        assert platform.is_running(deployment)
-        second = started()
-        (found,) = second.found
-        assert (found.flow_run_id, found.attempt) == (deployment.flow_run_id, deployment.attempt)
-        second.launcher.cancel(found)
-        second.end_of(found)
-        self._gone(platform, deployment)
-
-    def test_what_ends_meanwhile_is_told(
-        self, platform: LauncherPlatform, started: Callable[[], _Started]
-    ) -> None:
-        """The end that no agent was there to see is told once by the next."""
-        first = started()
-        deployment = self._running(platform, first)
-        first.close()
-        platform.kill(deployment)
-        self._gone(platform, deployment)
-        second = started()
-        second.end_of(deployment)
-        time.sleep(1.0)
-        assert len(second.ends_of(deployment)) == 1
-
-    def test_ends_are_told_until_they_are_released(
-        self, platform: LauncherPlatform, started: Callable[[], _Started]
-    ) -> None:
-        """An agent that ends before the server knows tells it after its start; then no more."""
-        first = started()
-        deployment = first.deploy(platform.run("fail"))
-        ended = first.end_of(deployment)
-        first.close()
-        second = started()
-        if ended.to_report:
-            again = second.end_of(deployment)
-            assert (again.to_report, again.is_final) == (True, False)
-            assert "3" in again.how
-        second.launcher.release(deployment)
-        second.launcher.release(deployment)
-        second.close()
-        third = started()
-        time.sleep(1.5)
-        assert third.found == []
-        assert third.ends_of(deployment) == []
-
-    def test_other_agents_runs_are_theirs(
-        self, platform: LauncherPlatform, started: Callable[[], _Started]
-    ) -> None:
-        """An agent finds, and hears of, nothing that another one has deployed."""
-        own = started()
-        deployment = self._running(platform, own)
-        other = _Started(platform.launcher(), f"contract-{uuid.uuid4()}", self.patience)
-        try:
-            assert other.found == []
-            own.launcher.cancel(deployment)
-            own.end_of(deployment)
-            time.sleep(0.5)
-            assert other.ends_of(deployment) == []
-        finally:
-            other.close()
-
-    def test_a_deployment_says_whose_it_is(
-        self, platform: LauncherPlatform, started: Callable[[], _Started], agent: str
-    ) -> None:
-        """The platform keeps flow run, attempt and agent with it, and never the token."""
-        launcher = started()
-        run = platform.run("wait")
-        deployment = launcher.deploy(run)
-        _until(lambda: platform.is_running(deployment), self.patience, "it does not begin")
-        marks = set(platform.marks(deployment))
-        assert {run.id, str(run.attempt), agent} <= marks
-        if run.token:
-            assert not any(run.token in mark for mark in (*marks, deployment.handle))
-        launcher.launcher.cancel(deployment)
 
     # -- watching -------------------------------------------------------------------------------
 
@@ -418,9 +274,7 @@ esac
         finally:
             launcher.close()
 
-    def test_many_at_once(
-        self, platform: LauncherPlatform, started: Callable[[], _Started]
-    ) -> None:
+    def test_many_at_once(self, platform: LauncherPlatform, started: Start) -> None:
         """The end of each is told, once."""
         launcher = started()
         runs = [platform.run("succeed") for _ in range(self.many)]
@@ -432,62 +286,3 @@ esac
         for deployment in deployed:
             assert len(launcher.ends_of(deployment)) == 1
             launcher.launcher.release(deployment)
-
-
-class _Started:
-    """A launcher that is listened to."""
-
-    def __init__(self, launcher: Launcher, agent: str, patience: float) -> None:
-        self.launcher = launcher
-        self.found = list(launcher.recover(agent))
-        self.deployed: list[Deployment] = []
-        self.problems: list[BaseException] = []
-        self._patience = patience
-        self._ended: list[Ended] = []
-        self._heard = threading.Condition()
-        self._closing = False
-        self._thread = threading.Thread(target=self._listen, name="watch")
-        self._thread.start()
-
-    def deploy(self, run: ClaimedRun) -> Deployment:
-        deployment = self.launcher.deploy(run)
-        self.deployed.append(deployment)
-        return deployment
-
-    def ends_of(self, deployment: Deployment) -> list[Ended]:
-        with self._heard:
-            return [each for each in self._ended if each.deployment == deployment]
-
-    def end_of(self, deployment: Deployment) -> Ended:
-        with self._heard:
-            self._heard.wait_for(lambda: self.ends_of(deployment), self._patience)
-            ends = self.ends_of(deployment)
-        assert ends, f"the end of {deployment} is not told within {self._patience} s"
-        return ends[0]
-
-    def close(self) -> None:
-        if not self._closing:
-            self._closing = True
-            self._thread.join()
-            self.launcher.close()
-
-    def _listen(self) -> None:
-        while not self._closing:
-            try:
-                news = self.launcher.watch(0.2)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the test is to show it
-                self.problems.append(error)
-                return
-            with self._heard:
-                for each in news:
-                    assert isinstance(each, Ended | Waits)
-                    if isinstance(each, Ended):
-                        self._ended.append(each)
-                self._heard.notify_all()
-
-
-def _until(condition: Callable[[], bool], seconds: float, problem: str) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, f"{problem}, for {seconds} s"
-        time.sleep(0.05)
