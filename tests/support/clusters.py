@@ -40,7 +40,7 @@ class Cluster:
             *("--host", "127.0.0.1", "--no-nanny", "--no-dashboard"),
             *("--nthreads", str(self._threads), "--memory-limit", "0"),
             # One that is started when all is over finds no scheduler, and must not wait for ever.
-            *("--death-timeout", "20"),
+            *("--death-timeout", "60"),
         ]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
         worker = subprocess.Popen(
@@ -58,7 +58,7 @@ class Cluster:
         """Tell whether all workers that were started have come."""
         return len(self._scheduler.scheduler.workers) == len(self._workers)
 
-    def wait_for_workers(self, seconds: float = 60) -> None:
+    def wait_for_workers(self, seconds: float = 120) -> None:
         until = time.monotonic() + seconds
         while not self.are_all_there():
             assert time.monotonic() < until, "the Dask workers do not come"
@@ -69,7 +69,7 @@ class Cluster:
             worker.terminate()
         for worker in self._workers:
             try:
-                worker.wait(timeout=10)
+                worker.wait(timeout=30)
             except subprocess.TimeoutExpired:
                 worker.kill()
                 worker.wait()

@@ -127,7 +127,7 @@ class Place:
     def show(self, run: str) -> Any:
         return self.ask("flow-run", "show", run)
 
-    def wait(self, run: str, *states: str, seconds: float = 60) -> Any:
+    def wait(self, run: str, *states: str, seconds: float = 120) -> Any:
         """Wait until a run has one of these states, and return it."""
         until = time.monotonic() + seconds
         while (shown := self.show(run))["state"] not in states:
@@ -141,24 +141,25 @@ class Place:
 
     def wait_for_calls(self, name: str, count: int) -> None:
         """Wait until a task's function has been called so often."""
-        until = time.monotonic() + 60
+        until = time.monotonic() + 120
         while self.calls(name) < count:
             assert time.monotonic() < until, f"{name} is not called\n{self.agent.log[-3000:]}"
             time.sleep(0.02)
 
     def wait_for_log(self, run: str, text: str) -> None:
         """Wait until the server has a log line."""
-        until = time.monotonic() + 30
+        until = time.monotonic() + 90
         while text not in (said := self.call("flow-run", "logs", run)):
-            assert time.monotonic() < until, f"there is no line {text!r}:\n{said}"
+            assert time.monotonic() < until, f"no {text!r} in:\n{said}\n{self.agent.log[-3000:]}"
             time.sleep(0.05)
 
     def wait_until_doubled(self, run: str) -> None:
         """Wait until the server has it that all that `hold` waits for has succeeded."""
-        until = time.monotonic() + 30
+        until = time.monotonic() + 90
         command = ("task-run", "list", run, "--state", "Success", "--task", "double-1")
         while len(children := self.ask(*command)) < 3:
-            assert time.monotonic() < until, children
+            seen = f"{children}\n{self.show(run)}\n{self.agent.log[-3000:]}"
+            assert time.monotonic() < until, seen
             time.sleep(0.05)
 
     @contextmanager

@@ -8,7 +8,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-STOP_SECONDS = 20.0
+STOP_SECONDS = 60.0
 
 
 class RunningProgram:

@@ -46,11 +46,13 @@ class RunPeer:
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
-    def wait_for(self, condition: Any, timeout: float = 20.0) -> None:
+    def wait_for(self, condition: Any, timeout: float = 60.0) -> None:
         """Wait until something holds."""
         until = time.monotonic() + timeout
         while not condition(self):
-            assert time.monotonic() < until, f"it did not come: {self.events} {self.exits}"
+            assert time.monotonic() < until, (
+                f"it did not come: {self.events} {self.exits} {self.asked[-20:]}"
+            )
             time.sleep(0.01)
 
     @property

@@ -88,7 +88,7 @@ class Supervisor:
     def order(self, **orders: Any) -> None:
         self._sock.sendall(orders_frame(Orders(**orders)))
 
-    def wait_for(self, test: Callable[[Event], bool], seconds: float = 20.0) -> Event:
+    def wait_for(self, test: Callable[[Event], bool], seconds: float = 90.0) -> Event:
         """Wait for an event that passes a test."""
         deadline = time.monotonic() + seconds
         seen = 0
@@ -107,7 +107,7 @@ class Supervisor:
         with self._arrived:
             return list(self._events)
 
-    def end(self, seconds: float = 30.0) -> FlowState | None:
+    def end(self, seconds: float = 120.0) -> FlowState | None:
         """Wait until the runner has closed the channel; return how the run ended."""
         self._thread.join(seconds)
         assert not self._thread.is_alive(), f"It goes on: {self.events}"
@@ -167,10 +167,10 @@ class Process(Supervisor):
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(60)
         self.end()
 
-    def finish(self, seconds: float = 30.0) -> FlowState | None:
+    def finish(self, seconds: float = 120.0) -> FlowState | None:
         """Wait until the runner has ended; return how the run did."""
         state = self.end(seconds)
         self.process.wait(seconds)
@@ -187,7 +187,7 @@ class Process(Supervisor):
     def __exit__(self, *exc: object) -> None:
         if self.process.poll() is None:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(60)
         self.close()
 
 

@@ -56,5 +56,33 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
         *("-master.volumeSizeLimitMB=256", "-volume.max=200"),
         *(f"-{name}={port}" for name, port in ports.items()),
     ]
-    with serving(command, lambda: answers(server.url), home / "log", {"HOME": str(home)}):
+    with serving(command, lambda: _takes_buckets(server), home / "log", {"HOME": str(home)}):
         yield server
+
+
+def _takes_buckets(server: S3Server) -> bool:
+    """Tell whether a bucket can be made: what keeps them comes up later than what answers."""
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    if not answers(server.url):
+        return False
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=server.url,
+        region_name="us-east-1",
+        aws_access_key_id=server.admin_key,
+        aws_secret_access_key=server.admin_secret,
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+    try:
+        s3.create_bucket(Bucket="first")
+        s3.put_object(Bucket="first", Key="object", Body=b"x")
+        s3.delete_object(Bucket="first", Key="object")
+        s3.delete_bucket(Bucket="first")
+    except (BotoCoreError, ClientError):
+        return False
+    finally:
+        s3.close()
+    return True

@@ -1,10 +1,12 @@
 """Starts real servers for tests: on a free port of 127.0.0.1, ended by their process id."""
 
+import fcntl
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -15,7 +17,10 @@ from pathlib import Path
 import pytest
 
 #: A loaded machine with two cores starts the slowest of them in about 10 s.
-START_SECONDS = 60
+START_SECONDS = 120
+#: Ports that the system gives nobody who takes any (see `ip_local_port_range`): one of those could be
+#: somebody else's between the moment it is chosen and that in which a server listens on it.
+_PORTS = range(20_000, 32_000)
 
 
 def could_not_run(reason: str) -> None:
@@ -24,13 +29,24 @@ def could_not_run(reason: str) -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on; all are held until all are known."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    try:
-        return [held.getsockname()[1] for held in sockets]
-    finally:
-        for held in sockets:
-            held.close()
+    """Return ports that nobody listens on, and that no other test on this machine is given soon."""
+    found: list[int] = []
+    with (Path(tempfile.gettempdir()) / f"headrace-tests-ports-{os.getuid()}").open("a+") as file:
+        # Test processes that run side by side go round together.
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        last = int(file.read() or os.getpid() * 101)
+        while len(found) < count:
+            last += 1
+            port = _PORTS[last % len(_PORTS)]
+            try:
+                socket.create_server(("127.0.0.1", port)).close()
+            except OSError:
+                continue
+            found.append(port)
+        file.truncate(0)
+        file.write(str(last))
+    return found
 
 
 @contextmanager

@@ -25,5 +25,7 @@ def kubernetes_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kub
 @pytest.fixture
 def kubernetes_api(kubernetes_cluster: KubernetesApi) -> Iterator[KubernetesApi]:
     """A cluster, empty but for its node; what the test leaves in it is deleted afterwards."""
+    # Of a file before, whose agent went on when its last test was over.
+    kubernetes_cluster.reset()
     yield kubernetes_cluster
     kubernetes_cluster.reset()

@@ -117,13 +117,25 @@ class KubernetesApi(Mishaps):
             if pod["metadata"].get("labels", {}).get("batch.kubernetes.io/job-name") == job
         ]
 
-    def wait(self, found: Callable[[], Any], seconds: float = 20) -> Any:
+    def wait(self, found: Callable[[], Any], seconds: float = 60) -> Any:
         """Wait until a function returns something true, and return that."""
         until = time.monotonic() + seconds
         while not (value := found()):
-            assert time.monotonic() < until, f"it did not come in {seconds} s"
+            assert time.monotonic() < until, (
+                f"it did not come in {seconds} s; there is:\n{self._seen()}"
+            )
             time.sleep(0.01)
         return value
+
+    def _seen(self) -> str:
+        """Describe what a test that waits in vain wants to know."""
+        found = [
+            f"{plural} {one['metadata']['name']}: {one['status']}"
+            for plural in ("jobs", "pods")
+            for one in self.objects(plural)
+        ]
+        told = [f"{one['reason']}: {one['message']}" for one in self.objects("events")[-20:]]
+        return "\n".join([*found, *told, *map(str, self.calls[-20:])])
 
     def wait_for_pod(self, job: str, fits: Callable[[Object], Any] = lambda pod: True) -> Object:
         """Wait until a job has a pod that fits, and return it."""
