@@ -1,17 +1,14 @@
-"""What an executor must do with calls and over its life: the part of its contract without flows."""
+"""What an executor must do with calls and over its life: that part of its contract."""
 
 from __future__ import annotations
 
 import threading
-import time
-from concurrent.futures import CancelledError
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
 
-from headrace.core.errors import SerializationError
-from headrace.executors.base import Ended, Executor, Report, Submission
+from headrace.executors.base import Executor
 
 PATIENCE = 30.0  #: seconds until what should come is given up
 
@@ -21,26 +18,52 @@ def double(x: int) -> int:
     return 2 * x
 
 
-def sleep_in_steps(seconds: float, *_rest: Any) -> tuple[list[Any], dict[int, Any]]:
-    """Sleep so that an interrupt is heeded soon."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        time.sleep(0.01)
-    return ["slept"], {}
-
-
-def report(payload: Any, *_rest: Any) -> tuple[list[Any], dict[int, Any]]:
-    """Report what was given."""
-    return [f"seen {payload}"], {}
+def fail(message: str) -> None:
+    """Fail with a message."""
+    raise ValueError(message)
 
 
 class CallsContract:
     """Tests of calls, and of starting and ending; `ExecutorContract` has them all."""
 
-    @pytest.fixture
-    def executor(self) -> Executor:
-        """Return an executor that is not started."""
-        raise NotImplementedError("An ExecutorContract needs a fixture `executor`.")
+    # -- calls ----------------------------------------------------------------------------
+
+    def test_a_call_gives_its_value(self, executor: Executor) -> None:
+        """`wait(submit(fn, ...))` is `fn(...)`, for positional and keyword arguments."""
+        with executor.start():
+            assert executor.wait(executor.submit(double, 4)) == 8
+            assert executor.wait(executor.submit(double, x=5)) == 10
+
+    def test_waiting_resolves_futures_wherever_they_are(self, executor: Executor) -> None:
+        """Futures in lists and dicts are replaced, and other values stay."""
+        with executor.start():
+            futures = {"a": [executor.submit(double, n) for n in range(3)], "b": "as it is"}
+            assert executor.wait(futures) == {"a": [0, 2, 4], "b": "as it is"}
+
+    def test_what_a_call_raises_is_raised_to_who_waits(self, executor: Executor) -> None:
+        """The exception is of the same type and says the same."""
+        with executor.start(), pytest.raises(ValueError, match="bad luck"):
+            executor.wait(executor.submit(fail, "bad luck"))
+
+    def test_it_is_ready_again_after_use(self, executor: Executor) -> None:
+        """An executor can be started for one run after another."""
+        for n in range(2):
+            with executor.start():
+                assert executor.wait(executor.submit(double, n)) == 2 * n
+
+    def test_it_ends_when_the_block_raises(self, executor: Executor) -> None:
+        """What a block raises comes out of it, and the executor can be started again."""
+        with pytest.raises(KeyError), executor.start():
+            raise KeyError("in the block")
+        with executor.start():
+            assert executor.wait(executor.submit(double, 1)) == 2
+
+    def test_it_has_a_slot_at_least(self, executor: Executor) -> None:
+        """Somewhere a call can run."""
+        with executor.start():
+            assert executor.slots >= 1
+        assert executor.queue_depth >= 1
+        assert executor.chunk_seconds >= 0
 
     # -- its life -------------------------------------------------------------------------
 
@@ -99,102 +122,3 @@ class CallsContract:
             for thread in threads:
                 thread.join(PATIENCE)
         assert values == {number: 2 * number for number in range(4)}
-
-    # -- batches --------------------------------------------------------------------------
-
-    def test_batches_from_several_threads_do_not_mix(self, executor: Executor) -> None:
-        """Each channel gets what belongs to its own submissions, and ends once for each."""
-        if executor.inline:
-            return
-        channels: list[SimpleQueue[Any]] = [SimpleQueue() for _ in range(3)]
-        with executor.start():
-            for number, channel in enumerate(channels):
-                batch = [Submission(f"{number}-{n}", report, f"{number}-{n}") for n in range(3)]
-                executor.submit_batch(batch, channel.put)
-            for number, channel in enumerate(channels):
-                events = [each for each in until_ended(channel, 3) if isinstance(each, Report)]
-                said = sorted(part for each in events for part in each.reports)
-                assert said == [f"seen {number}-{n}" for n in range(3)]
-
-    def test_a_payload_that_cannot_travel_ends_with_the_reason(self, executor: Executor) -> None:
-        """It says that it could not be pickled, and the others of its batch go on."""
-        if executor.inline or not executor.leaves_process:
-            return  # nothing is pickled
-        channel: SimpleQueue[Any] = SimpleQueue()
-        with executor.start():
-            batch = [Submission("bad", report, threading.Lock()), Submission("good", report, 1)]
-            executor.submit_batch(batch, channel.put)
-            ends = {each.key: each for each in until_ended(channel, 2) if isinstance(each, Ended)}
-        assert isinstance(ends["bad"].error, SerializationError)
-        assert "pickle" in str(ends["bad"].error)
-        assert ends["good"].error is None
-
-    def test_what_is_cancelled_ends_and_what_has_not_begun_never_does(
-        self, executor: Executor
-    ) -> None:
-        """Every submission still ends; those that waited report nothing."""
-        if executor.inline or type(executor).cancel is Executor.cancel:
-            return  # it has no way to stop a call
-        channel: SimpleQueue[Any] = SimpleQueue()
-        with executor.start():
-            slots = executor.slots
-            count = slots * 3
-            batch = [Submission(f"key-{n}", sleep_in_steps, PATIENCE) for n in range(count)]
-            executor.submit_batch(batch, channel.put)
-            time.sleep(0.5)
-            begun = time.monotonic()
-            executor.cancel()
-            events = until_ended(channel, count)
-        assert time.monotonic() - begun < PATIENCE / 2
-        ends = [each for each in events if isinstance(each, Ended)]
-        assert len(ends) == count
-        assert all(end.error is not None for end in ends)
-        assert not [each for each in events if isinstance(each, Report)]
-
-    def test_what_is_taken_back_never_begins(self, executor: Executor) -> None:
-        """What runs goes on and reports; the others end without a report."""
-        if executor.inline or type(executor).take_back is Executor.take_back:
-            return  # it has no way to do so
-        channel: SimpleQueue[Any] = SimpleQueue()
-        with executor.start():
-            count = executor.slots * 3
-            batch = [Submission(f"key-{n}", sleep_in_steps, 1.5) for n in range(count)]
-            executor.submit_batch(batch, channel.put)
-            time.sleep(0.5)
-            executor.take_back()
-            events = until_ended(channel, count)
-        reported = {each.key for each in events if isinstance(each, Report) and each.reports}
-        ends = {each.key: each.error for each in events if isinstance(each, Ended)}
-        assert len(ends) == count
-        assert len(reported) <= count // 3
-        wrong = {
-            key: error
-            for key, error in ends.items()
-            if error is not None and (key in reported or not isinstance(error, CancelledError))
-        }
-        assert not wrong
-
-    def test_it_is_ready_again_after_it_was_cancelled(self, executor: Executor) -> None:
-        """One cancelled run does not spoil the next."""
-        with executor.start():
-            executor.cancel()
-        with executor.start():
-            assert executor.wait(executor.submit(double, 2)) == 4
-
-
-def until_ended(channel: SimpleQueue[Any], count: int) -> list[Report | Ended]:
-    """Return the events of a channel, up to the end of so many submissions."""
-    events: list[Report | Ended] = []
-    deadline = time.monotonic() + PATIENCE
-    ended: set[str] = set()
-    while len(ended) < count:
-        try:
-            event = channel.get(timeout=max(0.01, deadline - time.monotonic()))
-        except Empty:
-            raise AssertionError(f"Of {count} submissions only {sorted(ended)} ended.") from None
-        if isinstance(event, Report | Ended):
-            assert event.key not in ended, f"something of {event.key} came after its end"
-            events.append(event)
-            if isinstance(event, Ended):
-                ended.add(event.key)
-    return events
