@@ -9,30 +9,24 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import TYPE_CHECKING
 
 from headrace.agents.claiming import AHEAD, Claiming
-from headrace.agents.holdings import Holdings, Key
+from headrace.agents.deploying import Deploying
+from headrace.agents.holdings import Holdings
 from headrace.agents.launcher import Ended, News, Waits
-from headrace.agents.pauses import FIRST_PAUSE, LONGEST_PAUSE
+from headrace.agents.recovery import recover
 from headrace.agents.reports import Ends, Waitings
 from headrace.agents.timetable import Timetable
 from headrace.agents.unwanted import Unwanted
+from headrace.agents.watching import WATCH_SECONDS, Watching
 from headrace.config.logging import get_logger
-from headrace.core import now
-from headrace.core.errors import DeploymentError
 
 if TYPE_CHECKING:
-    from headrace.agents.launcher import Launcher
+    from headrace.agents.launcher import Deployment, Launcher
     from headrace.client.client import Client
-    from headrace.wire.claims import Claimed, ClaimedRun
+    from headrace.wire.claims import Claimed
 
-#: For how many seconds a platform that is away at the start is asked for runs of earlier.
-_RECOVERY_SECONDS = 30.0
-#: For how many seconds the launcher is listened to at a time.
-_WATCH_SECONDS = 0.5
 #: For how many seconds the end of the agent waits for the answer to its last question.
 _LAST_ANSWER = 2.0
 #: For how many seconds the end of the agent waits for the server to hear how runs ended.
@@ -71,13 +65,10 @@ class Agent:
         self._holdings = Holdings(limit, launcher.at_once)
         self._stopping = threading.Event()
         self._hurried = threading.Event()
-        #: Whether nothing is deployed any more.
-        self._is_full = False
         self._closed = threading.Event()
         self._timetable = Timetable(self._log)
         self._ends = Ends(launcher, client, self._timetable, self._log)
         self._waitings = Waitings(id, client, self._timetable, self._log)
-        self._deploys = ThreadPoolExecutor(launcher.at_once, "deploy")
         self._unwanted = Unwanted(
             id,
             launcher,
@@ -88,6 +79,18 @@ class Agent:
             self._timetable,
             self._log,
         )
+        self._deploying = Deploying(
+            launcher=launcher,
+            holdings=self._holdings,
+            room=self._changed,
+            ends=self._ends,
+            waitings=self._waitings,
+            unwanted=self._unwanted,
+            timetable=self._timetable,
+            hurried=self._hurried,
+            log=self._log,
+        )
+        self._watching = Watching(launcher, self._hear, self._closed, self._log)
         self._claiming = Claiming(
             id,
             name,
@@ -113,12 +116,12 @@ class Agent:
         self._log.info(
             "Agent %r (%s) asks %s for flow runs.", self._name, labels, self._client.api_url
         )
-        self._recover()
+        recover(self._launcher, self._id, found=self._found, stopping=self._stopping, log=self._log)
         claiming, watching, _ = (
             _started(name, target)
             for name, target in (
                 ("claims", self._claiming.run),
-                ("watch", self._watch),
+                ("watch", self._watching.run),
                 ("timetable", self._timetable.run),
             )
         )
@@ -128,16 +131,14 @@ class Agent:
             _started("goodbye", self._claiming.take_back)
             claiming.join(_LAST_ANSWER)
             self._start_the_last()
-        with self._changed:
-            self._is_full = True
-        self._deploys.shutdown(wait=True)
+        self._deploying.close()
         self._ends.wait(_LAST_WORDS)
         self._timetable.close()
         self._ends.close()
         self._waitings.close()
         self._unwanted.close()
         self._closed.set()
-        watching.join(2 * _WATCH_SECONDS)
+        watching.join(2 * WATCH_SECONDS)
         self._launcher.close()
         if self._claiming.error is not None:
             raise self._claiming.error
@@ -151,32 +152,6 @@ class Agent:
             self._changed.notify_all()
 
     # -- at the beginning and the end -----------------------------------------------------------
-
-    def _recover(self) -> None:
-        """Find the runs of an earlier process of this agent, even if the platform is not up yet."""
-        until = time.monotonic() + _RECOVERY_SECONDS
-        pause = FIRST_PAUSE
-        said = ""
-        while not self._stopping.is_set():
-            try:
-                for deployment in self._launcher.recover(self._id):
-                    with self._changed:
-                        self._holdings.find(deployment)
-                    self._log.info(
-                        "Found flow run %s (attempt %d) again.",
-                        deployment.flow_run_id,
-                        deployment.attempt,
-                    )
-                return
-            except Exception as error:  # noqa: BLE001 - whatever it is, new runs can still be deployed
-                if time.monotonic() > until:
-                    self._log.error("Runs of earlier may not be found: %s", error)
-                    return
-                if str(error) != said:
-                    said = str(error)
-                    self._log.warning("Runs of earlier cannot be looked for yet: %s", said)
-                self._stopping.wait(pause)
-                pause = min(pause * 2, LONGEST_PAUSE)
 
     def _say_goodbye(self) -> None:
         waiting = self._holdings.waiting
@@ -200,10 +175,6 @@ class Agent:
 
     # -- what the server says -------------------------------------------------------------------
 
-    def _has_room(self) -> None:
-        if self._holdings.to_ask_for:
-            self._changed.notify()
-
     def _take(self, claimed: Claimed) -> None:
         with self._changed:
             # Before new attempts of the same runs: an answer is about those that were named.
@@ -212,101 +183,15 @@ class Agent:
         for key in begun:
             self._waitings.forget(key)
         for run_id in claimed.cancelled:
-            self._drop(run_id)
+            self._deploying.drop(run_id)
         for run in claimed.runs:
-            self._take_run(run)
+            self._deploying.take(run)
 
-    def _take_run(self, run: ClaimedRun) -> None:
-        key = (run.id, run.attempt)
-        ahead = (run.start_time - now.now()).total_seconds()
+    # -- what the launcher says -----------------------------------------------------------------
+
+    def _found(self, deployment: Deployment) -> None:
         with self._changed:
-            if self._is_full or not self._holdings.take(key, is_due=ahead <= 0):
-                return
-            older = self._holdings.older(key)
-            if ahead > 0:
-                self._timetable.after(ahead, partial(self._start, run))
-            else:
-                self._deploys.submit(self._deploy, run)
-        for deployment in older:
-            self._unwanted.outlived(deployment)
-
-    def _drop(self, run_id: str) -> None:
-        """Do not go on with a run that has not begun."""
-        with self._changed:
-            dropped = self._holdings.drop(run_id)
-            self._has_room()
-        for key in dropped.given_back:
-            self._log.info(
-                "Flow run %s is not to be deployed: it was cancelled, paused, or is over.", run_id
-            )
-            self._ends.never_began(key, "its agent was told not to start it")
-        for key in dropped.deploying:
-            self._unwanted.dropped_early(key)
-        for deployment in dropped.deployed:
-            self._unwanted.dropped(deployment)
-
-    # -- deploying ------------------------------------------------------------------------------
-
-    def _start(self, run: ClaimedRun) -> None:
-        """Deploy a run whose time has come."""
-        with self._changed:
-            is_wanted = (
-                not self._is_full
-                and not self._hurried.is_set()
-                and self._holdings.start((run.id, run.attempt))
-            )
-            if is_wanted:
-                self._deploys.submit(self._deploy, run)
-
-    def _deploy(self, run: ClaimedRun) -> None:
-        key = (run.id, run.attempt)
-        try:
-            self._log.info("Deploying flow run %r (%s, attempt %d).", run.name, run.id, run.attempt)
-            deployment = self._launcher.deploy(run)
-        except Exception as error:  # noqa: BLE001 - no run may end the agent, whatever it brings along
-            is_known = isinstance(error, DeploymentError)
-            if not is_known:
-                self._log.exception("Deploying flow run %r went wrong.", run.name)
-            reason = str(error) if is_known else repr(error)
-            self._log.error("Flow run %r was not deployed: %s", run.name, reason)
-            self._over(key)
-            self._ends.never_began(
-                key,
-                f"it could not be deployed: {reason}",
-                is_final=isinstance(error, DeploymentError) and error.is_final,
-            )
-            return
-        with self._changed:
-            is_dropped = self._holdings.deployed(deployment)
-            self._has_room()
-        if is_dropped:
-            self._unwanted.cancel(deployment)
-
-    def _over(self, key: Key) -> None:
-        self._waitings.forget(key)
-        with self._changed:
-            self._holdings.over(key)
-            self._has_room()
-
-    # -- watching -------------------------------------------------------------------------------
-
-    def _watch(self) -> None:
-        pause = FIRST_PAUSE
-        said = ""
-        while not self._closed.is_set():
-            try:
-                news = self._launcher.watch(_WATCH_SECONDS)
-                pause, said = FIRST_PAUSE, ""
-                for each in news:
-                    self._hear(each)
-            except Exception as error:  # noqa: BLE001 - watching goes on: the platform may come back
-                if self._closed.is_set():
-                    return  # there is nothing left to hear, and nobody to tell
-                if repr(error) != said:
-                    self._log.exception("Watching runs went wrong.")
-                said = repr(error)
-                time.sleep(pause)
-                pause = min(pause * 2, LONGEST_PAUSE)
+            self._holdings.find(deployment)
 
     def _hear(self, news: News) -> None:
         run = news.deployment
@@ -319,7 +204,7 @@ class Agent:
                 self._waitings.say(key, news.why)
         elif isinstance(news, Ended):
             self._log.info("Flow run %s (attempt %d) has ended: %s.", *key, news.how)
-            self._over(key)
+            self._deploying.over(key)
             self._ends.ended(news)
 
 

@@ -473,7 +473,7 @@ def test_an_older_attempt_that_has_not_begun_makes_room_for_the_next(working, mo
     "call", ["recover", "watch", "has_begun", "early_logs", "release", "cancel"]
 )
 def test_nothing_that_a_launcher_raises_ends_the_agent(working, monkeypatch, call):
-    monkeypatch.setattr("headrace.agents.agent._RECOVERY_SECONDS", 0.2)
+    monkeypatch.setattr("headrace.agents.recovery._RECOVERY_SECONDS", 0.2)
     server, platform = Server(), Platform()
     platform.broken = {call}
     platform.begun = call != "cancel"
