@@ -120,6 +120,9 @@ class Claims:
         """Hand out runs, whenever there may be any, until the server ends."""
         polls = parts.database.dialect != "sqlite"
         with self._hub.listen("work", _ARRIVAL) as wake, self._hub.listen("work") as work:
+            # If it failed and starts again, nobody tells it of those that have come meanwhile.
+            wake.set()
+            work.set()
             pause: float | None = None
             while not self._hub.is_closed:
                 in_time = await wake.wait(pause)

@@ -71,7 +71,7 @@ def check(asked: Claim) -> None:
     """Refuse what no agent of ours asks for.
 
     Raises:
-        Refusal: If a value is out of its bounds; 400.
+        Refusal: If a value is out of its bounds, or a text cannot be stored; 400.
     """
     for name, value, most in (
         ("most", asked.most, MOST_AT_ONCE),
@@ -92,3 +92,13 @@ def check(asked: Claim) -> None:
     for name, text in (("agent", asked.agent), ("kind", asked.kind)):
         if not text:
             raise Refusal(400, "invalid", f"{name}: it is empty. An agent has to say what it is.")
+    # One transaction serves all agents: what PostgreSQL cannot store would fail all of them.
+    for name, texts in (
+        ("agent", (asked.agent,)),
+        ("name", (asked.name,)),
+        ("kind", (asked.kind,)),
+        ("labels", asked.labels),
+        ("deploying", asked.deploying),
+    ):
+        if any("\0" in text for text in texts):
+            raise Refusal(400, "invalid", f"{name}: it has a NUL in it. Ask without it.")
