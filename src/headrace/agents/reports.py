@@ -79,7 +79,13 @@ class Ends:
         run_id, attempt = end.key
         if end.output is None:
             end.output = self._output(end.deployment)
-        told = Exited(attempt=attempt, reason=end.reason, is_final=end.is_final, output=end.output)
+        told = Exited(
+            attempt=attempt,
+            reason=end.reason,
+            by_agent=end.deployment is None,
+            is_final=end.is_final,
+            output=end.output,
+        )
         try:
             self._client.exited(run_id, told)
         except NotFound:

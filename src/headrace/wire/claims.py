@@ -177,7 +177,8 @@ class Exited(Request):
     Attributes:
         attempt: The attempt whose process it was.
         reason: How it ended, in the platform's own words: "killed by SIGKILL", "exit code 137".
-        by_agent: Whether its agent says so in its place, with the run's own token.
+        by_agent: Whether its agent says so in the place of a process that is gone, or never was: if
+            the attempt never began, nothing of it has run.
         is_final: Whether another attempt would end the same way: the run fails at once.
         output: What it printed, at most 64 KiB; kept as log lines if the attempt never began, so
             that nothing else tells what happened.

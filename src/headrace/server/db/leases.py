@@ -11,6 +11,8 @@ from headrace.server.rules.ownership import Phase, Policy, Time
 
 #: How many runs one transaction deals with, so that others need not wait for all of them.
 AT_ONCE = 500
+#: By how many seconds a term may be renewed while others are given new ones.
+_LATER = 60.0
 
 _PATIENCE = case(
     (
@@ -55,18 +57,26 @@ def take_back(connection: Connection, run_ids: list[str], policy: Policy, now: T
     return [change.record.id for change in changes]
 
 
-def short_terms(connection: Connection, policy: Policy, now: Time) -> list[str]:
-    """Return the ids of some runs whose claim or lease ends before a full new term would."""
+def wrong_terms(connection: Connection, policy: Policy, now: Time) -> list[str]:
+    """Return the ids of some runs whose claim or lease ends before a full new term, or long after."""
     moment = now.timestamp()
     is_running = flow_runs.c.phase == Phase.RUNNING.value
+    until = flow_runs.c.lease_until
     lease, claim = policy.lease.total_seconds(), policy.claim.total_seconds()
     # A microsecond is what is lost between a time in the tables and one of the rules.
     found = connection.execute(
         select(flow_runs.c.id)
         .where(
             or_(
-                and_(is_running, flow_runs.c.lease_until < moment + lease - 1e-5),
-                and_(~is_running, flow_runs.c.lease_until < moment + claim - 1e-5),
+                and_(is_running, until < moment + lease - 1e-5),
+                and_(~is_running, until < moment + claim - 1e-5),
+                and_(is_running, until > moment + lease + _LATER),
+                # One that was claimed ahead of its time is held until then.
+                and_(
+                    ~is_running,
+                    until > moment + claim + _LATER,
+                    until > flow_runs.c.start_time + claim + _LATER,
+                ),
             )
         )
         .order_by(flow_runs.c.key)

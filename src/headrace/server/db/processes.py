@@ -121,7 +121,14 @@ def exited(
     """
     record = _load(connection, run_id, policy)
     reason = storable(told.reason)
-    after = rules.exited(record.own, told.attempt, reason, now, is_final=told.is_final)
+    after = rules.exited(
+        record.own,
+        told.attempt,
+        reason,
+        now,
+        is_final=told.is_final,
+        was_deployed=not told.by_agent,
+    )
     is_news = after != record.own
     if told.output:
         _keep_output(connection, record, told, now, is_stale=not is_news)

@@ -25,6 +25,10 @@ from enum import StrEnum
 
 Time = datetime.datetime
 
+#: How often an attempt is followed by another of which nothing was deployed, whatever the run's
+#: policy says: nothing of the user's has run.
+UNDEPLOYED_RECOVERIES = 3
+
 
 class Phase(StrEnum):
     """Where a flow run is between being made and being over."""
@@ -47,7 +51,7 @@ class Policy:
     lost_after: datetime.timedelta = datetime.timedelta(minutes=5)
     #: Whether the process starts nothing once its lease has passed: a takeover need not wait then.
     hold_on_disconnect: bool = False
-    #: How often a lost attempt is followed by another.
+    #: How often a lost attempt is followed by another; see `UNDEPLOYED_RECOVERIES`, too.
     max_recoveries: int = 3
     #: The first recovery starts at once, the second after this long, the third after four times, the
     #: fourth after nine times as long: what has just broken down may need time to come back.
@@ -297,18 +301,21 @@ def _park(own: Ownership, batch: Batch, now: Time) -> Ownership:
     if until is None:
         waits_for = own.pausing or batch.message or "It waits for a person to resume it."
         return replace(_put_back(own, None, waits_for), pausing=waits_for)
-    return _put_back(
-        own,
-        until,
-        batch.message or f"It is parked until {until.isoformat()}: nothing of it is due before.",
-    )
+    told = batch.message or f"It is parked until {until.isoformat()}: nothing of it is due before."
+    return _put_back(own, until, told if own.pausing is None else f"{own.pausing} {told}")
 
 
 # -- losses -----------------------------------------------------------------------------------
 
 
 def exited(
-    own: Ownership, attempt: int, why: str, now: Time, *, is_final: bool = False
+    own: Ownership,
+    attempt: int,
+    why: str,
+    now: Time,
+    *,
+    is_final: bool = False,
+    was_deployed: bool = True,
 ) -> Ownership:
     """Take the word of whoever saw a process end: a supervisor, an agent, a platform.
 
@@ -318,10 +325,11 @@ def exited(
         why: How it ended, in the platform's own words.
         now: The time.
         is_final: Whether another attempt would end the same way, so that none is made.
+        was_deployed: Whether a platform has run anything of it; one that was let begin has.
     """
     if attempt != own.attempt or own.phase not in (Phase.CLAIMED, Phase.RUNNING):
         return own
-    return _lose(own, why, now, is_final=is_final)
+    return _lose(own, why, now, is_final=is_final, was_deployed=was_deployed)
 
 
 def give_back(own: Ownership, attempt: int, why: str, now: Time) -> Ownership:
@@ -346,7 +354,8 @@ def expire(own: Ownership, now: Time) -> Ownership:
     if own.lease_until is None or now < own.lease_until:
         return own
     if own.phase is Phase.CLAIMED:
-        return _lose(own, f"agent {own.agent} was not heard of after its claim", now)
+        why = f"agent {own.agent} was not heard of after its claim"
+        return _lose(own, why, now, was_deployed=False)
     if own.phase is not Phase.RUNNING:
         return own
     patience = datetime.timedelta(0) if own.policy.hold_on_disconnect else own.policy.lost_after
@@ -355,7 +364,9 @@ def expire(own: Ownership, now: Time) -> Ownership:
     return _lose(own, f"its process was not heard of since {own.lease_until.isoformat()}", now)
 
 
-def _lose(own: Ownership, why: str, now: Time, *, is_final: bool = False) -> Ownership:
+def _lose(
+    own: Ownership, why: str, now: Time, *, is_final: bool = False, was_deployed: bool = True
+) -> Ownership:
     """Close a lost attempt: another one follows, unless there have been too many."""
     story = f"Attempt {own.attempt} was lost: {why.rstrip('.')}."
     if own.cancelling is not None:
@@ -365,25 +376,37 @@ def _lose(own: Ownership, why: str, now: Time, *, is_final: bool = False) -> Own
         return _put_back(own, own.start_time, own.pausing)
     if is_final:
         return _finish(own, "Failed", f"{story} Another attempt would end the same way.")
-    if own.recoveries >= own.policy.max_recoveries:
-        return _finish(own, "Failed", f"{story} {_no_more(own.recoveries)}")
+    most = own.policy.max_recoveries
+    if own.phase is Phase.CLAIMED and not was_deployed:
+        most = max(most, UNDEPLOYED_RECOVERIES)
+    if own.recoveries >= most:
+        return _finish(own, "Failed", f"{story} {_no_more(own.recoveries, most)}")
+    if own.pausing is not None:
+        story = f"{own.pausing} {story}"
     start_time = now + own.policy.back_off * own.recoveries**2
     return replace(_put_back(own, start_time, story), recoveries=own.recoveries + 1)
 
 
-def _no_more(recoveries: int) -> str:
+def _no_more(recoveries: int, most: int) -> str:
     """Say why no other attempt follows one that was lost."""
-    if recoveries == 0:
+    if most == 0:
         return "It is not to be recovered (max_recoveries=0)."
     return f"It had been recovered {'once' if recoveries == 1 else f'{recoveries} times'}."
 
 
 def server_started(own: Ownership, now: Time) -> Ownership:
-    """Give a full new term: nobody could renew anything while the server was away."""
+    """Give a full new term: nobody could renew anything while the server was away.
+
+    It is no longer than that either: what was given before the clock was set back would keep the
+    run of a dead process until the clock is there again.
+    """
     if own.lease_until is None:
         return own
-    term = own.policy.lease if own.phase is Phase.RUNNING else own.policy.claim
-    return replace(own, lease_until=max(own.lease_until, now + term))
+    if own.phase is Phase.RUNNING:
+        return replace(own, lease_until=now + own.policy.lease)
+    # Whoever has claimed it ahead of its time holds it until then.
+    begin = now if own.start_time is None else max(now, own.start_time)
+    return replace(own, lease_until=begin + own.policy.claim)
 
 
 # -- people -----------------------------------------------------------------------------------
@@ -413,11 +436,13 @@ def resume(own: Ownership, reason: str, now: Time) -> tuple[Ownership, Refused |
     if own.pausing is None:
         return own, Refused(Why.TAKEN)
     resumed = replace(own, pausing=None)
-    if own.phase is not Phase.SCHEDULED:
-        return (
-            resumed,
-            None,
-        )  # the order is withdrawn; whoever obeys it all the same goes on at once
+    if own.phase is Phase.CLAIMED:
+        # Its agent was told to let go of it, and may do so at any time: nothing began, so that
+        # another claim costs nothing, and what comes of this one is not to be taken for a loss.
+        return _put_back(resumed, own.start_time, reason), None
+    if own.phase is Phase.RUNNING:
+        # The order is withdrawn; whoever obeys it all the same goes on at once.
+        return resumed, None
     return replace(resumed, start_time=own.start_time or now, reason=reason), None
 
 

@@ -80,7 +80,7 @@ class Reaper:
     async def _give_new_terms(self, parts: Parts) -> None:
         moment, policy = now(), parts.policy
         while run_ids := await parts.database.read(
-            lambda connection: leases.short_terms(connection, policy, moment)
+            lambda connection: leases.wrong_terms(connection, policy, moment)
         ):
             await self._renew(parts, run_ids, moment)
 

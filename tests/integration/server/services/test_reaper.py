@@ -116,12 +116,40 @@ def test_time_in_which_nobody_served_does_not_count(database_url: str, monkeypat
             clock.wall += 3600 * SECOND
             assert await service.look(parts) == 0
             assert await parts.database.read(lease) == clock.wall.timestamp() + 30
-            # Back again: no term is made shorter.
-            until = await parts.database.read(lease)
+            # Back again: the dead are not to keep their runs until the clock is there once more.
             clock.pass_(1)
             clock.wall -= 3600 * SECOND
             assert await service.look(parts) == 0
-            assert await parts.database.read(lease) == until
+            assert await parts.database.read(lease) == clock.wall.timestamp() + 30
+            for _ in range(6):
+                clock.pass_(5)
+                taken = await service.look(parts)
+            assert taken == 1
+
+    with replaced(clock):
+        asyncio.run(scenario())
+
+
+def test_a_claim_ahead_of_its_time_keeps_its_term(database_url: str, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(reaper, "time", clock)
+
+    def begin(connection):
+        insert_run(connection, "claimed")
+        insert_claim(connection, "claimed", NOW)
+
+    def lease(connection):
+        return connection.execute(select(flow_runs.c.lease_until)).scalar_one()
+
+    async def scenario() -> None:
+        async with _parts(database_url) as parts:
+            await parts.database.write(begin)
+            clock.wall -= 10 * SECOND
+            assert await Reaper().look(parts) == 0
+            assert await parts.database.read(lease) == NOW.timestamp() + 60
+            clock.wall -= 3600 * SECOND
+            assert await Reaper().look(parts) == 0
+            assert await parts.database.read(lease) == NOW.timestamp() + 60
 
     with replaced(clock):
         asyncio.run(scenario())
