@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from headrace.core.errors import StorageError
 from headrace.storage.base import Storage
-from headrace.storage.contents import digest_of, flow_in, mark_in, pickled, script_at
+from headrace.storage.contents import digest_of, pickled, script_at
 from headrace.storage.fingerprint import fingerprint
 from headrace.storage.image_arguments import (
     check,
@@ -18,6 +18,7 @@ from headrace.storage.image_arguments import (
     registry_of,
     warn_of_secrets,
 )
+from headrace.storage.image_flow import flow_of
 
 if TYPE_CHECKING:
     from typing import Self
@@ -234,22 +235,7 @@ class Docker(Storage):
 
         Errors are those of every storage.
         """
-        path = self.location_of(flow_name)
-        place = f"{path} in the image {self.image}"
-        data = self._read(flow_name, path)
-        known = self.hashes.get(flow_name)
-        found = digest_of(data) if self.stored_as_script else mark_in(data)
-        if known is not None and found != known:
-            raise StorageError(
-                f"{place} is not what was registered for the flow {flow_name!r}: the image is another "
-                "one. Register the flow again; a run config's image is taken in the place of its "
-                "storage's, so leave that out, too."
-            )
-        if self.stored_as_script and os.path.isfile(path):
-            from headrace.loading import extract_flow_from_file
-
-            return extract_flow_from_file(path, flow_name=flow_name)
-        return flow_in(data, flow_name, place, is_script=self.stored_as_script)
+        return flow_of(self, flow_name)
 
     def serialize(self) -> dict[str, Any]:
         """Describe the storage; see `Storage.serialize`."""
@@ -286,22 +272,3 @@ class Docker(Storage):
         if self.path is None:
             location = f"{os.path.dirname(location)}/{Path(script).name}"
         return location
-
-    def _read(self, flow_name: str, path: str) -> bytes:
-        if os.path.isfile(path):
-            return script_at(path)
-        from headrace.storage.image_engine import ImageEngine
-
-        if self.image is None:
-            raise StorageError(
-                f"The flow {flow_name!r} is to be loaded from {path} of an image that is not built yet."
-            )
-        self.logger.info("Reading %s from the image %s.", path, self.image)
-        with ImageEngine(self.base_url, self.tls_config) as engine:
-            try:
-                return engine.read(self.image, path)
-            except FileNotFoundError:
-                raise StorageError(
-                    f"There is no {path} in the image {self.image}, which the flow {flow_name!r} is to "
-                    "be loaded from. Mend `path`, or put the file there: files={...}."
-                ) from None
