@@ -73,7 +73,7 @@ bench: env  ## Measure speed and memory beside the raw limits (ARGS="--quick", A
 docs: env  ## Build the documentation, with the reference, into build/docs
 	@$(PY) tools/reference.py
 	@$(VENV)/bin/zensical build --strict --clean --config-file mkdocs.yml
-	@echo "Built build/docs/index.html"
+	@echo "Built build/docs/index.html; searching it takes a server: python3 -m http.server --directory build/docs"
 
 docs-check: env  ## Check the documentation's links, Python blocks and changelog fragments
 	@$(PY) tools/docs_check.py

@@ -61,3 +61,12 @@ def test_each_page_is_in_the_site() -> None:
     site = (reference.FOLDER.parents[1] / "mkdocs.yml").read_text()
     for page in reference.PAGES:
         assert f"- reference/{page}.md\n" in site
+
+
+def test_the_site_leads_to_every_page_of_the_guide() -> None:
+    docs = reference.FOLDER.parent
+    site = (docs.parent / "mkdocs.yml").read_text()
+    front = (docs / "index.md").read_text()
+    for page in sorted((docs / "guide").glob("*.md")):
+        assert f"- guide/{page.name}\n" in site
+        assert f"(guide/{page.name})" in front
