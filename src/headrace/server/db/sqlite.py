@@ -14,6 +14,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool
 
 from headrace.config.private import make_private
+from headrace.core.errors import DatabaseUnavailable
 
 #: For how many milliseconds a connection waits for another process that writes.
 BUSY_TIMEOUT = 10_000
@@ -60,6 +61,20 @@ def make_engine(url: URL, *, connections: int, writes: bool) -> Engine:
         with contextlib.suppress(OSError):  # which it says better itself
             os.close(os.open(str(url.database), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
+    file = _file_at(url)
+
+    def check() -> None:
+        if _file_at(url) != file:
+            raise DatabaseUnavailable(
+                f"The database's file {url.database} was moved, removed or replaced while it is in "
+                f"use, and what were written now would be lost. Put the file back, with the one that "
+                f"ends in -wal, or stop the server and start it with the file that there is."
+            )
+
+    @event.listens_for(engine, "do_connect")
+    def _connect(*_: object) -> None:
+        check()  # before SQLite makes a new one
+
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:
         # Python's driver is not to begin transactions by itself: `_begin` does.
@@ -80,9 +95,19 @@ def make_engine(url: URL, *, connections: int, writes: bool) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
+        check()
         connection.exec_driver_sql(begin)
 
     return engine
+
+
+def _file_at(url: URL) -> tuple[int, int] | None:
+    """Return which file a database is at the moment; None if it is in memory, or gone."""
+    try:
+        found = os.stat(str(url.database))
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def insert_rows(
