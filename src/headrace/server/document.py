@@ -10,6 +10,7 @@ from litestar import Litestar, Request
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.plugins import JsonRenderPlugin
 
+from headrace.server.descriptions import describe
 from headrace.wire.base import Problem
 from headrace.wire.events import EventBatch
 
@@ -92,3 +93,4 @@ def complete(document: dict[str, Any], needs: Mapping[tuple[str, str], str]) -> 
                     "required": True,
                     "content": {"application/json": {"schema": body}},
                 }
+    describe(document)

@@ -12,7 +12,12 @@ from headrace.wire.base import Answer, Request
 
 
 class _Event(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="event"):
-    #: When it happened: seconds since 1970, UTC.
+    """Something that has happened in a flow run.
+
+    Attributes:
+        at: When it happened: seconds since 1970, UTC.
+    """
+
     at: float
 
 

@@ -86,6 +86,11 @@ class Flow(Answer):
         run_config: How it is deployed, described.
         labels: What an agent needs to have.
         graph: Its tasks and edges; None in lists.
+        parameters: Its parameters, described.
+        max_recoveries: How often a lost attempt is followed by another.
+        on_disconnect: What a run does that cannot reach the server: `continue`, or `hold`.
+        lost_after: After how many seconds of silence a run's process is lost.
+        notes: What preflight, and the server, have to say of it.
         next_run: When the next of its scheduled runs starts.
         overrides: What its runs take instead of what was registered: `parameters`, `labels`,
             `run_config`.

@@ -164,6 +164,30 @@ def test_the_schema_knows_all_routes_and_their_messages(tmp_path: Path):
     played(scenario, tmp_path)
 
 
+def test_the_schema_says_what_everything_means(tmp_path: Path):
+    async def scenario(app: App) -> None:
+        schema = (await app._http.get("/api/openapi.json")).json()
+        tags = {tag["name"] for tag in schema["tags"]}
+        for path, methods in schema["paths"].items():
+            for operation in methods.values():
+                assert set(operation["tags"]) <= tags
+                for parameter in operation.get("parameters", []):
+                    assert parameter["description"], f"{path}: {parameter['name']}"
+        messages = schema["components"]["schemas"]
+        for name, message in messages.items():
+            assert message["description"].endswith("."), name
+            assert "Attributes:" not in message["description"], name
+            for field, described in message.get("properties", {}).items():
+                # What tells events apart is no field.
+                assert "const" in described or "enum" in described or described["description"], (
+                    f"{name}.{field}"
+                )
+        # What an event has of its base class.
+        assert messages["Renamed"]["properties"]["at"]["description"].startswith("When it")
+
+    played(scenario, tmp_path)
+
+
 def test_every_route_may_be_asked_what_it_can_be_asked(tmp_path: Path):
     async def scenario(app: App) -> None:
         schema = (await app._http.get("/api/openapi.json")).json()
