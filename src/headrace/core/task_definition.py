@@ -194,7 +194,7 @@ class TaskDefinition(Expression, Generic[R_co]):
         # Subclasses have any parameters they like.
         def run(self, *args: Any, **kwargs: Any) -> R_co:
             """Do the work of the task."""
-            raise NotImplementedError
+            ...
 
     else:
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
+from headrace.core.undefined import undefined
+
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Iterator, Sequence
@@ -196,7 +198,9 @@ class Executor:
             extra_context: What the call is for: `task_name`, `task_tags`, `task_index`.
             **kwargs: More arguments.
         """
-        raise _undefined(self, "submit")
+        raise undefined(
+            self, "submit", "a method that has a worker call a function, and returns a Future"
+        )
 
     def wait(self, futures: Any) -> Any:
         """Return `futures` with each future in it replaced by its value.
@@ -204,7 +208,7 @@ class Executor:
         Args:
             futures: A future, or lists, tuples, sets or dicts of futures and other values.
         """
-        raise _undefined(self, "wait")
+        raise undefined(self, "wait", "a method that returns the values of futures")
 
     # -- what an executor can do better than the default --------------------------------------
 
@@ -250,7 +254,7 @@ class Executor:
             For each handle what its submission kept, by position; a `ValueLost` (returned, not
             raised) for one that is gone.
         """
-        raise _undefined(self, "gather")
+        raise undefined(self, "gather", "a method that returns what its submissions have kept")
 
     def release(self, handles: Sequence[Any]) -> None:
         """Let go of what submissions have kept: nobody needs it any more."""
@@ -283,10 +287,6 @@ def _reporter(key: str, channel: Callable[[Event], None]) -> Callable[[Any], Non
             channel(Ended(key))
 
     return report
-
-
-def _undefined(executor: Executor, method: str) -> NotImplementedError:
-    return NotImplementedError(f"{type(executor).__name__} does not define {method!r}.")
 
 
 def resolve(futures: Any, value_of: Callable[[Any], Any], is_future: Callable[[Any], bool]) -> Any:

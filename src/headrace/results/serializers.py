@@ -13,6 +13,7 @@ from headrace.core.errors import (
     ResultError,
     SerializationError,
 )
+from headrace.core.undefined import undefined
 
 _STANDARD_FORMATS = ("bz2", "gzip", "lzma", "zlib")
 
@@ -38,7 +39,7 @@ class Serializer:
         Raises:
             SerializationError: If it cannot be.
         """
-        raise NotImplementedError
+        raise undefined(self, "serialize", "a method that returns a value as bytes")
 
     def deserialize(self, value: bytes) -> Any:
         """Return the value that these bytes stand for.
@@ -46,7 +47,7 @@ class Serializer:
         Raises:
             DeserializationError: If they stand for none.
         """
-        raise NotImplementedError
+        raise undefined(self, "deserialize", "a method that returns the value of some bytes")
 
 
 class PickleSerializer(Serializer):

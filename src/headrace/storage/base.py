@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from headrace.config import config
 from headrace.core.errors import StorageError
 from headrace.core.preparation import prepare_as, prepared
+from headrace.core.undefined import undefined
 
 if TYPE_CHECKING:
     from logging import Logger
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from headrace.flow import Flow
 
 
-class Storage:
+class Storage(ABC):
     """Where the code of flows is kept; the base of all kinds.
 
     A registered flow is found again by its storage alone: what `serialize` says goes to the server
@@ -127,6 +129,7 @@ class Storage:
 
     # -- keeping and loading ------------------------------------------------------------------
 
+    @abstractmethod
     def add_flow(self, flow: Flow) -> str:
         """Take a flow in; one that was added before is taken in again, as it is now.
 
@@ -139,7 +142,6 @@ class Storage:
         Raises:
             StorageError: If another flow of this name was added, or the flow cannot be kept.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not say how it keeps a flow.")
 
     def get_flow(self, flow_name: str) -> Flow:
         """Load a flow. This runs its code.
@@ -155,7 +157,7 @@ class Storage:
             LoadError: If the code makes no such flow.
             Exception: Whatever the code raises.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not say how it loads a flow.")
+        raise undefined(self, "get_flow", "a method that loads the flow of a name and returns it")
 
     def build(self) -> Self:
         """Make what is needed for the flows to be loaded elsewhere; call it when all are added.
@@ -173,7 +175,7 @@ class Storage:
         """
         return self
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most have nothing to give back
         """Give back what loading has taken on this machine, such as a checkout.
 
         Call it when the flow has run: until then its tasks may import what stands beside it. Does

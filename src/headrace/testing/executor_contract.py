@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from headrace import Flow, context, task
+from headrace.core.undefined import undefined
 from headrace.executors.base import Executor
 from headrace.executors.local import LocalExecutor
 from headrace.states import Cached
@@ -33,7 +34,9 @@ class ExecutorContract(CallsContract, BatchesContract):
     @pytest.fixture
     def executor(self) -> Executor:
         """Return an executor that is not started."""
-        raise NotImplementedError("An ExecutorContract needs a fixture `executor`.")
+        raise undefined(
+            self, "executor", "a fixture that returns the executor to test, not started"
+        )
 
     def test_a_flow_gives_the_states_that_it_gives_here(self, executor: Executor) -> None:
         """Types, results and run counts of all states are those of `LocalExecutor`."""

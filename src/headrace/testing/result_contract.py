@@ -25,6 +25,7 @@ from headrace.core.errors import (
     SerializationError,
 )
 from headrace.core.result import Result
+from headrace.core.undefined import undefined
 from headrace.results.serializers import JSONSerializer, PickleSerializer
 
 _WHEN = datetime.datetime(2026, 3, 29, 1, 30, tzinfo=datetime.UTC)
@@ -46,7 +47,7 @@ class ResultContract:
     @pytest.fixture
     def result(self) -> Result:
         """Return a result with no location and the default serializer, whose place is ready."""
-        raise NotImplementedError("A ResultContract needs a fixture `result`.")
+        raise undefined(self, "result", "a fixture that returns the result to test")
 
     @pytest.fixture
     def prefix(self) -> str:

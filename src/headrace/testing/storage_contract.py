@@ -22,6 +22,7 @@ from typing import Any, ClassVar
 import pytest
 
 from headrace.core.errors import StorageError
+from headrace.core.undefined import undefined
 from headrace.flow import Flow
 from headrace.loading import flows_in_code
 from headrace.storage import Storage, storage_from
@@ -45,7 +46,7 @@ class StorageContract:
     @pytest.fixture
     def make(self) -> Make:
         """Return what makes a storage."""
-        raise NotImplementedError("A StorageContract needs a fixture `make`.")
+        raise undefined(self, "make", "a fixture that returns what makes a storage for some flows")
 
     @staticmethod
     def code_of(flows: Sequence[str]) -> str:

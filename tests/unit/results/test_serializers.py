@@ -280,7 +280,11 @@ def test_a_serializer_of_ones_own():
         == "A"
     )
     assert repr(Upper()) == "<Upper>"
-    with pytest.raises(NotImplementedError):
+    with pytest.raises(
+        NotImplementedError, match="Serializer does not define `serialize`. Give the class"
+    ):
         Serializer().serialize(1)
-    with pytest.raises(NotImplementedError):
+    with pytest.raises(
+        NotImplementedError, match="Serializer does not define `deserialize`. Give the class"
+    ):
         Serializer().deserialize(b"")

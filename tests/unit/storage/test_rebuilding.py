@@ -53,16 +53,26 @@ def test_a_module_that_is_not_there():
 
 
 def test_a_kind_that_says_nothing():
-    with pytest.raises(NotImplementedError, match="Storage"):
-        Storage().add_flow(Flow("a"))
-    with pytest.raises(NotImplementedError, match="Storage"):
-        Storage().get_flow("a")
+    class Nothing(Storage):
+        pass
+
+    class Keeping(Storage):
+        def add_flow(self, flow):
+            return self.keep(flow, "here")
+
+    with pytest.raises(TypeError, match="abstract class Nothing .*add_flow"):
+        Nothing()
+    with pytest.raises(NotImplementedError, match="Keeping does not define `get_flow`"):
+        Keeping().get_flow("a")
 
 
 def test_what_is_no_json():
     class Odd(Storage):
         described = ("odd",)
         odd = object()
+
+        def add_flow(self, flow):
+            return self.keep(flow, "here")
 
     with pytest.raises(StorageError, match="no JSON"):
         Odd().serialize()

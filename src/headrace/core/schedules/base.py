@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,7 @@ from headrace.core.schedules.wall import (
     serialize_time,
     utc,
 )
+from headrace.core.undefined import undefined
 
 if TYPE_CHECKING:
     from typing import Any, Self
@@ -143,7 +145,9 @@ class Clock:
         Raises:
             NotImplementedError: If a kind of clock does not say how.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not define `events`.")
+        raise undefined(
+            self, "events", "a method that gives the ClockEvents after a time, in order"
+        )
 
     def serialize(self) -> dict[str, Any]:
         """Return the clock as a JSON-able dict.
@@ -161,7 +165,7 @@ class Clock:
         return f"<{type(self).__name__}>"
 
 
-class TimesClock(Clock):
+class TimesClock(Clock, ABC):
     """The base of Headrace's own clocks: a kind of clock only says its times.
 
     Args:
@@ -198,9 +202,9 @@ class TimesClock(Clock):
             # Past the last year that a datetime can hold.
             return
 
+    @abstractmethod
     def _times(self, after: datetime.datetime) -> Iterator[datetime.datetime]:
         """Yield the clock's times after the UTC time `after`, strictly rising, in their zone."""
-        raise NotImplementedError
 
     def serialize(self) -> dict[str, Any]:
         """Return the clock as a JSON-able dict.
