@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import warnings
 from collections.abc import Sequence
@@ -116,6 +117,9 @@ def _of_home(error: OSError) -> str | None:
     from headrace.config import config
 
     home, name = Path(config.home_dir), error.filename
+    if name is None and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        # What was written is known by the time that it is flushed, and its name no more.
+        return f"A file could not be written: {error.strerror}. Headrace keeps its files in {home}."
     # What could not be made may be a folder that the home directory is to stand in.
     if not isinstance(name, str) or not name:
         return None

@@ -7,6 +7,8 @@ import os
 import traceback
 from types import TracebackType
 
+from headrace.core.errors import HeadraceError
+
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
@@ -22,19 +24,27 @@ class UserCodeFailed(Exception):
     """
 
     def __init__(self, where: str, error: BaseException) -> None:
-        hint = ""
-        if isinstance(error, ModuleNotFoundError) and error.name == "prefect":
-            hint = " If it was written for Prefect 1, add --prefect1."
         super().__init__(
-            f"{where} raised {type(error).__name__} while it was loaded, so nothing was run.{hint}"
+            f"{where} raised {type(error).__name__} while it was loaded, so nothing was run."
+            f"{hint_at(error)}"
         )
         self.text = text_of(error)
+
+
+def hint_at(error: BaseException) -> str:
+    """Return a word, with a blank before it, on what an option of the command would mend."""
+    if isinstance(error, ModuleNotFoundError) and error.name == "prefect":
+        return " If it was written for Prefect 1, add --prefect1."
+    return ""
 
 
 def text_of(error: BaseException) -> str:
     """Return an exception with its traceback, from the user's own first frame to the last."""
     stack = traceback.TracebackException.from_exception(error)
     stack.stack = traceback.StackSummary.from_list(_own_frames(error.__traceback__))
+    if isinstance(error, HeadraceError):
+        # It says what is wrong and what to do; how a library put that is for developers.
+        stack.__cause__ = stack.__context__ = None
     if not stack.stack:
         return "".join(stack.format_exception_only()).rstrip()
     return "".join(stack.format()).rstrip()

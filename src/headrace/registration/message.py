@@ -68,7 +68,8 @@ def labels_of(flow: Flow, storage: Storage, labels: Iterable[str] | None) -> lis
     every = [*(labels or ()), *storage.labels, *(getattr(flow.run_config, "labels", None) or ())]
     for label in every:
         if not isinstance(label, str) or not label:
-            raise RegistrationError(f"A label of flow {flow.name!r} is no string: {label!r}.")
+            is_what = "empty" if label == "" else "no string"
+            raise RegistrationError(f"A label of flow {flow.name!r} is {is_what}: {label!r}.")
     return sorted(set(every))
 
 

@@ -74,7 +74,7 @@ def made(call):
 
 def taken(client, run_id, label):
     """Begin a flow run as its agent and its process do; return how to report its events."""
-    (got,) = client.claim(Claim(agent="a", name="rack", kind="local", labels=[label], wait=9)).runs
+    (got,) = client.claim(Claim(agent="a", name="rack", kind="local", labels=[label], wait=60)).runs
     assert got.id == run_id
     client.activate(run_id, Activate(attempt=1, nonce="n", host="box", pid=7), got.token)
 
@@ -301,6 +301,26 @@ def test_what_a_file_raises_is_shown_from_its_own_code_on(call, tmp_path):
     assert f"{file} raised ZeroDivisionError while it was loaded" in err
 
 
+def test_a_file_for_prefect_is_told_the_option(call, tmp_path):
+    file = tmp_path / "old.py"
+    file.write_text("import prefect")
+    code, _, err = call("register", "--project", "etl", "-p", str(file))
+    assert code == 1
+    assert err.endswith(
+        "No module named 'prefect'. If it was written for Prefect 1, add --prefect1.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("project", "show", ""), ("run", "--project", "", "-n", "nightly"), ("flow", "show", "")],
+)
+def test_an_empty_name_names_nothing(call, command):
+    code, out, err = call(*command)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "versions" not in err
+
+
 def test_no_server_is_one_line(capsys):
     (port,) = free_ports(1)
     with set_temporary_config({"api_url": f"http://127.0.0.1:{port}"}):
@@ -337,6 +357,22 @@ def test_keys(tmp_path):
             **json.loads(call("status", "--json", key=reader["secret"], check=False)),
             "is_accepted": False,
         }
+
+
+def test_the_first_key_is_an_admins_and_says_that_others_need_one(tmp_path, capsys):
+    with (
+        running_server(home=tmp_path) as server,
+        set_temporary_config({"api_url": server.url}),
+    ):
+        assert run(["auth", "create-key"]) == 2
+        assert "The first key has to be an admin's" in capsys.readouterr().err
+        assert run(["auth", "create-key", "--scope", "admin"]) == 0
+        out, err = capsys.readouterr()
+        assert "Agents need one, too" in err
+        key = re.search(r"hr_\S+", out)
+        with set_temporary_config({"api_key": key[0]}):
+            assert run(["auth", "create-key", "--scope", "agent"]) == 0
+        assert "Agents need one" not in capsys.readouterr().err
 
 
 def test_a_terminal_gets_a_table(call, monkeypatch):

@@ -207,6 +207,15 @@ def test_a_file_that_raises_shows_the_users_own_frames(headrace, write, tmp_path
     )
 
 
+def test_a_file_that_uses_headrace_wrongly_shows_no_frames_of_libraries(headrace, write, tmp_path):
+    wrong = "from headrace.schedules import CronSchedule\nCronSchedule('61 * * * *')\n"
+    code, _, err = headrace("run", write("wrong.py", wrong))
+    assert code == 2
+    assert err.count("File ") == 1
+    assert f'File "{tmp_path}/wrong.py", line 2' in err
+    assert "croniter" not in err
+
+
 def test_a_syntax_error_shows_the_line_and_no_frames(headrace, write, tmp_path):
     code, _, err = headrace("run", write("broken.py", "def f(:\n    pass\n"))
     assert code == 2
@@ -321,6 +330,18 @@ def test_a_home_that_cannot_be_written_is_one_line(headrace, write, command):
         code, out, err = headrace(*command)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "HEADRACE_HOME" in err
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
+def test_a_full_disk_is_one_line(headrace, write, tmp_path):
+    agent = tmp_path / "home" / "agents" / "local"
+    agent.mkdir(parents=True)
+    (agent / "agent.new").symlink_to("/dev/full")
+    with set_temporary_config({"home_dir": str(tmp_path / "home")}):
+        code, out, err = headrace("agent", "local", "start")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "No space left on device" in err
+    assert str(tmp_path / "home") in err
 
 
 def test_a_file_that_is_no_database_is_one_line(headrace, write):

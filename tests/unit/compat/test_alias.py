@@ -34,9 +34,10 @@ def test_each_way_to_a_name_gives_headraces_own_object(run_python):
             prefect.config is headrace.config,
             prefect.triggers.all_failed is __import__("headrace.triggers").triggers.all_failed,
             prefect.exceptions.PrefectSignal is headrace.signals.Signal,
+            issubclass(prefect.exceptions.ObjectNotFoundError, prefect.exceptions.ClientError),
         ])
         """
-    ) == [[True] * 6]
+    ) == [[True] * 7]
 
 
 def test_a_name_beats_the_submodule_that_is_called_the_same(run_python):

@@ -60,8 +60,11 @@ def create_key(
         # As for a server's start: what it is told where it runs holds for its keys as well.
         url = database_url or os.environ.get("HEADRACE_DATABASE_URL") or None
         made = _make_local(name or scope, scope, until, url)
+        is_first = False
     else:
-        made = the_client().create_key(name or scope, scope, until)
+        client = the_client()
+        is_first = not client.server().auth
+        made = client.create_key(name or scope, scope, until)
     if as_json:
         print_json(made)
         return
@@ -75,6 +78,12 @@ def create_key(
         ]
     )
     click.echo("It is not shown again. Use it with: export HEADRACE_API_KEY=…", err=True)
+    if is_first:
+        click.echo(
+            "From now on the server asks everybody for a key. Agents need one, too: "
+            "headrace auth create-key --scope agent",
+            err=True,
+        )
 
 
 @click.command("list-keys")

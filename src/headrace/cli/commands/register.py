@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headrace.cli.exit_codes import FAILED, NOTHING_RAN, SUCCESS
-from headrace.cli.failures import text_of
+from headrace.cli.failures import hint_at, text_of
 from headrace.cli.output import json_option, print_json
 from headrace.config import config
 from headrace.core.errors import HeadraceError, LoadError
@@ -149,7 +149,8 @@ class _Registration:
             if not self._as_json:
                 click.secho(text_of(error), err=True)
             what = f"{source.location} raised {type(error).__name__} while it was loaded: {error}"
-            self._failed(None, source.location, what)
+            hint = hint_at(error)
+            self._failed(None, source.location, f"{what}.{hint}" if hint else what)
         finally:
             sys.argv = arguments
 

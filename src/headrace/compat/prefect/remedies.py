@@ -34,6 +34,10 @@ _NO_VENDOR: Final = (
     "Headrace has a small task library, and none for single products. Call the product's own Python "
     "package in a function with @task."
 )
+_LATER: Final = (
+    "That is of Prefect 2 or later, which is written in another way; flow files of Prefect 1 begin "
+    "with: from prefect import Flow, task"
+)
 _OWN_CODE: Final = (
     "It was an inner part of Prefect. Flows do not need it; use the Python package behind it, or "
     "code of your own."
@@ -76,6 +80,25 @@ _REMEDIES: Final[dict[str, str]] = {
     "prefect.utilities.cli": _NO_CLI,
     "prefect.utilities.graphql": _NO_GRAPHQL,
     "prefect.utilities.storage": _NO_STORAGE,
+    **dict.fromkeys(
+        (
+            "prefect.blocks",
+            "prefect.deployments",
+            "prefect.filesystems",
+            "prefect.flow",
+            "prefect.flows",
+            "prefect.futures",
+            "prefect.get_run_logger",
+            "prefect.logging",
+            "prefect.orion",
+            "prefect.serve",
+            "prefect.settings",
+            "prefect.states",
+            "prefect.task_runners",
+            "prefect.variables",
+        ),
+        _LATER,
+    ),
 }
 
 

@@ -102,7 +102,10 @@ _SOURCES: Final[dict[str, dict[str, str]]] = {
     "prefect.engine.task_runner": {"headrace.engine.task_runner": "TaskRunner"},
     "prefect.exceptions": {
         "headrace.signals": "Signal as PrefectSignal TaskTimeoutSignal",
-        "headrace.errors": "HeadraceError as PrefectException",
+        "headrace.errors": (
+            "HeadraceError as PrefectException ClientError NotAuthorized as AuthorizationError "
+            "NotFound as ObjectNotFoundError StorageError as FlowStorageError"
+        ),
     },
     "prefect.executors": {"headrace.executors": _EXECUTORS},
     "prefect.executors.base": {"headrace.executors": "Executor"},

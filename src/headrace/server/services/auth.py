@@ -59,8 +59,28 @@ def make_key(connection: Connection, wanted: CreateKey) -> NewKey:
     Raises:
         Refusal: If its name is empty or no name, its scope unknown, or its time over already.
     """
-    now = timestamp()
-    expires = None if wanted.expires is None else _seconds(wanted.expires)
+    check_key(wanted)
+    secret = KEY_PREFIX + secrets.token_urlsafe(32)
+    key = StoredKey(
+        id=str(uuid.uuid4()),
+        name=wanted.name.strip(),
+        scope=wanted.scope,
+        hash=hash_of(secret),
+        created=timestamp(),
+        expires=None if wanted.expires is None else _seconds(wanted.expires),
+        revoked=None,
+        last_used=None,
+    )
+    stored.add(connection, key)
+    return NewKey(key=_told(key), secret=secret)
+
+
+def check_key(wanted: CreateKey) -> None:
+    """See to it that a key can be as it is wanted.
+
+    Raises:
+        Refusal: If its name is empty or no name, its scope unknown, or its time over already.
+    """
     if not wanted.name.strip():
         raise Refusal(400, "invalid", "The key has no name. Give one that says whose it is.")
     # It is shown in the history of what is done with the key.
@@ -68,23 +88,10 @@ def make_key(connection: Connection, wanted: CreateKey) -> NewKey:
     if wanted.scope not in SCOPES:
         known = ", ".join(SCOPES)
         raise Refusal(400, "invalid", f"There is no scope {wanted.scope!r}. There are: {known}.")
-    if expires is not None and expires <= now:
+    if wanted.expires is not None and _seconds(wanted.expires) <= timestamp():
         raise Refusal(
             400, "invalid", f"expires: {wanted.expires} is over already. Give a time to come."
         )
-    secret = KEY_PREFIX + secrets.token_urlsafe(32)
-    key = StoredKey(
-        id=str(uuid.uuid4()),
-        name=wanted.name.strip(),
-        scope=wanted.scope,
-        hash=hash_of(secret),
-        created=now,
-        expires=expires,
-        revoked=None,
-        last_used=None,
-    )
-    stored.add(connection, key)
-    return NewKey(key=_told(key), secret=secret)
 
 
 class Auth:

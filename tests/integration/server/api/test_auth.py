@@ -22,7 +22,7 @@ from headrace.wire.auth import SCOPES, CreateKey, Key, NewKey
 from tests.support.apps import App, play
 from tests.support.registered import claimed, made, registered
 
-SOON = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1)
+SOON = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=1)
 
 
 async def asked(
@@ -111,6 +111,11 @@ def test_a_server_on_loopback_asks_for_keys_from_the_first_one_on(
     async def scenario(app: App) -> None:
         assert (await asked(app, None)).status_code == 200
         assert not (await asked(app, None, path="/server")).json()["auth"]
+        # Any other one would lock everybody out: nobody could make keys for agents.
+        wanted = {"name": "rack", "scope": "agent"}
+        too_narrow = await asked(app, None, "POST", "/auth/keys", json=wanted)
+        assert (too_narrow.status_code, too_narrow.json()["code"]) == (409, "no_admin_key")
+        assert (await asked(app, None)).status_code == 200
         new = await app.post("/auth/keys", CreateKey(name="me", scope="admin"), NewKey)
         assert new.secret.startswith("hr_")
         refused = await asked(app, None)
@@ -352,7 +357,7 @@ def test_keys_of_another_process_are_known_soon(database_url: str, tmp_path: Pat
             connection.execute(api_keys.update().values(revoked=1.0))
 
         await app.parts.database.write(revoke)
-        async with asyncio.timeout(6):
+        async with asyncio.timeout(30):
             while (await asked(app, new.secret)).status_code != 401:  # noqa: ASYNC110 - a poll
                 await asyncio.sleep(0.1)
 
