@@ -172,7 +172,7 @@ class Auth:
         """
         now = timestamp()
         if not await self._database.write(lambda c: stored.revoke(c, key_id, now)):
-            raise not_found("key", key_id, "`headrace auth list` shows the keys there are.")
+            raise not_found("key", key_id, "`headrace auth list-keys` shows the keys there are.")
         await self._refresh(0.0)
 
     async def keys(self) -> list[Key]:
