@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.core.states import Mapped
 from headrace.engine.inputs import Inputs, with_value
-from headrace.engine.plan import CHILD, FLAT, GATHER, ITEM, NOT_A_CHILD, WHOLE, Input, Node
+from headrace.engine.plan import CHILD, FLAT, GATHER, ITEM, NOT_A_CHILD, Input, Node
 from headrace.engine.sources import FlatOf, FromStep, Held, ItemOf, ListOf
 from headrace.executors.base import Shared
 
@@ -85,14 +85,14 @@ class Binding(Inputs):
             return self._one(upstream, child)
         if upstream.children is None:
             whole = self._one(upstream, NOT_A_CHILD)
-            if how == WHOLE:
-                return whole
-            if how == WHOLE + FLAT or (how == ITEM + FLAT and upstream.lengths is None):
-                flat = FlatOf(whole)
-                return flat if how == WHOLE + FLAT else ItemOf(whole, child)
-            if how == ITEM:
+            is_flat = how >= FLAT
+            if how % FLAT < ITEM:  # of a map, too, that got a value of its own from a handler
+                return FlatOf(whole) if is_flat else whole
+            if not is_flat:
                 return ItemOf(whole, child)
-            outer, inner = _place_in(upstream.lengths or [], child)
+            if upstream.lengths is None:
+                return ItemOf(FlatOf(whole), child)
+            outer, inner = _place_in(upstream.lengths, child)
             return ItemOf(ItemOf(whole, outer), inner)
         if how == CHILD + FLAT:
             lengths = upstream.lengths or []

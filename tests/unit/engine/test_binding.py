@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headrace import Flow, flatten, mapped, task
 from headrace.core.context import FlowRunContext
 from headrace.core.triggers import BuiltinTrigger
 from headrace.engine.binding import Binding
@@ -21,13 +22,17 @@ from headrace.engine.fusing import successor
 from headrace.engine.inputs import Inputs
 from headrace.engine.kept_values import KeptValues
 from headrace.engine.outcome import without_value
-from headrace.engine.plan import plan
+from headrace.engine.plan import NOT_A_CHILD, plan
 from headrace.engine.run import Run
 from headrace.engine.shared_values import SharedValues
 from headrace.engine.sources import Source, fill, resolve
 from headrace.engine.upstream import simply_succeeded
-from headrace.states import State
+from headrace.states import State, Success
 from tests.support.random_flows import build, quiet, recipes
+
+
+def number(x: Any = None) -> int:
+    return 1
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -122,7 +127,7 @@ def test_what_stayed_on_workers_is_bound_to_the_same_arguments(
     while True:
         command = machine.take()
         if command is None:
-            if machine.next_due is None:
+            if machine.timers.next_due is None:
                 break
             run.wake()
             continue
@@ -163,7 +168,7 @@ def test_what_an_earlier_step_computes_is_bound_to_the_same_arguments(
     while True:
         command = machine.take()
         if command is None:
-            if machine.next_due is None:
+            if machine.timers.next_due is None:
                 break
             run.wake()
             continue
@@ -181,3 +186,28 @@ def test_what_an_earlier_step_computes_is_bound_to_the_same_arguments(
             held = workers.held(flight)
             assert resolved(arguments, [state], held) == Inputs().bind(*following)
         workers.ended(item, state)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_map_that_got_a_value_of_its_own_is_taken_as_that_value(kept: bool) -> None:
+    with Flow("rescued") as flow:
+        many = task(number, name="many").map(task(number, name="source")())
+        task(number, name="gather")(many)
+        task(number, name="flat gather")(flatten(many))
+        task(number, name="flat child")(mapped(flatten(many)))
+    machine = FlowMachine(plan(flow))
+    nodes = {node.task.name: node for node in machine.nodes.values()}
+    value = [[1], [2, 3]]
+    machine.finish(nodes["source"], NOT_A_CHILD, Success(), None)
+    # Its source cannot be mapped over; a state handler has made a success of that.
+    machine.finish(nodes["many"], NOT_A_CHILD, Success(result=value), len(value))
+    books = KeptValues()
+    if kept:
+        books.add((nodes["many"], NOT_A_CHILD), Flight("there"), 0)
+        nodes["many"].state = Success()
+    found = {}
+    for name, child in (("gather", NOT_A_CHILD), ("flat gather", NOT_A_CHILD), ("flat child", 1)):
+        binding = Binding(Inputs(), SharedValues(), books, Flight("this"), {})
+        arguments, _ = binding.bind(nodes[name], child)
+        found[name] = resolved(arguments, [], [{0: value}])["x"]
+    assert found == {"gather": value, "flat gather": [1, 2, 3], "flat child": 2}
