@@ -150,7 +150,7 @@ class CloudFlowRunner:
             due = None if start is None else start.timestamp()
             kind = "Paused" if isinstance(state, Paused) or due is None else "Scheduled"
             return FlowState(at=timestamp(), type=kind, message=state.message, due=due)
-        due = run.machine.next_due
+        due = run.machine.timers.next_due
         paused = _paused(run)
         if paused:
             more = "" if len(paused) == 1 else f" (and {len(paused) - 1} more)"

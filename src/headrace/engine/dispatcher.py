@@ -35,7 +35,7 @@ from headrace.executors.base import Event, Report, Resized, Submission
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from headrace.engine.flow_machine import Command
+    from headrace.engine.command import Command
     from headrace.engine.plan import Node
     from headrace.engine.run import Run
     from headrace.executors.base import Executor

@@ -11,7 +11,6 @@ was ready earlier, so a mapped pipeline goes depth first: child 0 through all it
 from __future__ import annotations
 
 from collections import deque
-from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
 from headrace.core.errors import TransitionError
@@ -22,50 +21,31 @@ from headrace.core.states import (
     Pending,
     Resume,
     Scheduled,
-    Skipped,
     State,
     Success,
 )
 from headrace.core.triggers import all_successful
+from headrace.engine.command import Command
+from headrace.engine.given import Given
 from headrace.engine.plan import LENGTH, NOT_A_CHILD, Node
 from headrace.engine.reopened import Reopened
+from headrace.engine.timers import Timers
 from headrace.engine.upstream import (
     ended_cleanly,
     expansion,
     objection,
+    open_above,
     simply_succeeded,
     sources,
 )
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Callable, Iterable, Mapping, MutableSequence, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     from headrace.core.task import Task
-    from headrace.engine.plan import Measure
 
 _NOBODY: list[Node] = []
-
-
-class Command:
-    """Run a task, or one child of a mapped task.
-
-    Args:
-        node: The task's node.
-        child: The map index; `NOT_A_CHILD` for a task that is not mapped.
-        decided: The state in which it ends without its function being called, if that is already
-            clear; it is run all the same when the task has state handlers to be told.
-    """
-
-    __slots__ = ("child", "decided", "node")
-
-    def __init__(self, node: Node, child: int, decided: State | None = None) -> None:
-        self.node = node
-        self.child = child
-        self.decided = decided
-
-    def __repr__(self) -> str:
-        return f"<Run {self.node.slug}[{self.child}] {self.decided or ''}>"
 
 
 class _Span:
@@ -87,41 +67,34 @@ class FlowMachine:
 
     Args:
         nodes: The plan.
-        given: States of tasks to begin with. Finished ones stand; of a mapped one, its children
-            are looked at one by one; the rest starts from them.
+        given: States of tasks to begin with.
         observe_all: Whether each task is run even where its state is clear without running, as
             somebody wants to see every change of state.
-        measured: How many items the values of given states have, and each of these, where
-            `Node.measure` asks for it: by node and map index.
         watch: Told of every state that is entered, by node and map index; not of given ones.
-        keep_cached: Whether given states that are `Cached` stand, as they are of this very run.
         home_apart: Whether `take` leaves what runs in the runner's process to `take_home`.
 
     Attributes:
         cancelled: Why the run was cancelled; None while it is not.
+        timers: The runs that wait for a time.
+        ready_count: How many runs are ready for `take`, or were until something overtook them.
     """
 
     def __init__(
         self,
         nodes: Mapping[Task[Any], Node],
-        given: Mapping[Task[Any], State] | None = None,
+        given: Given | None = None,
         observe_all: bool = False,
-        measured: Mapping[tuple[Node, int], Measure] | None = None,
         watch: Callable[[Node, int, State], None] | None = None,
-        keep_cached: bool = False,
         home_apart: bool = False,
     ) -> None:
         self.nodes = nodes
         self.cancelled: str | None = None
         self._watch = watch
-        self._keep_cached = keep_cached
         self._observe_all = observe_all
         self._ready: _Ready = []
         self._ready_at_home: _Ready = []
-        self._timers: list[tuple[float, int, Node, int]] = []
-        self._timer_count = 0
-        self._given = given or {}
-        self._measured = measured or {}
+        self.timers = Timers()
+        self._given = given or Given({}, {})
         #: States that runs begin with (retrying, resuming, cached), until they are taken.
         self._begin: dict[tuple[Node, int], State] = {}
         #: Which of these wait for a time, or for a person, before their turn comes.
@@ -132,26 +105,21 @@ class FlowMachine:
         if home_apart:
             for node in nodes.values():
                 node.at_home = node.task.runs_at_home
-        #: How many runs are ready for `take`, or were until something overtook them.
         self.ready_count = 0
         for node in reversed([node for node in nodes.values() if node.waiting == 0]):
             self.put_back(node, NOT_A_CHILD)
-        for task, state in self._given.items():
+        for task, state in self._given.states.items():
             self._begin_with(nodes[task], state)
 
     def _begin_with(self, node: Node, state: State) -> None:
         if node.mapped and isinstance(state, Mapped):
             return  # its children's states are looked up when it is expanded
-        if self._stands(state) and not node.task.always_runs:
+        if self._given.stands(state) and not node.task.always_runs:
             node.state = state
-            node.length, node.lengths = self._measured.get((node, NOT_A_CHILD), (None, None))
+            node.length, node.lengths = self._given.measure_of(node)
             self._settle_later.append(node)
         else:
             self._begin_later(node, NOT_A_CHILD, state)
-
-    def _stands(self, state: State) -> bool:
-        """Tell whether a given state is how the run ended: a cached one is looked at again."""
-        return state.is_finished() and (self._keep_cached or not state.is_cached())
 
     def _begin_later(self, node: Node, child: int, state: State) -> None:
         """Let a run begin with a state once it is its turn; with a scheduled one, at its time."""
@@ -306,7 +274,7 @@ class FlowMachine:
         if not state.is_finished():
             self._hold(node, child, state)
             return
-        self._count_child(node, state)
+        node.count_child(state)
         node.open_children -= 1
         if node.child_dependents and (node, child) not in self._reopened:
             self._tell_child_dependents(node, child)
@@ -319,16 +287,6 @@ class FlowMachine:
         if self._reopened:
             for waiting in self._reopened.end(node, child):
                 self.put_back(*waiting)
-
-    def _count_child(self, node: Node, state: State) -> None:
-        if isinstance(state, Success):
-            node.successful += 1
-            if isinstance(state, Skipped):
-                node.skipped += 1
-        else:
-            # A cancelled or looped child is no success and no failure; a trigger sees it as
-            # neither, and as finished: `failed` would be wrong for it.
-            node.failed += state.is_failed()
 
     def _tell_child_dependents(self, node: Node, child: int) -> None:
         for dependent in reversed(node.child_dependents):
@@ -379,7 +337,7 @@ class FlowMachine:
     def _expand(self, node: Node, state: Mapped) -> None:
         """Make the children of a mapped task, and start those whose upstream is finished."""
         width = state.n_map_states
-        before = self._given_children(node, width)
+        before = self._given.of_children(node, width)
         children: list[State | None] = [None] * width
         node.children = children
         node.state = state
@@ -390,15 +348,15 @@ class FlowMachine:
         if node.measure >= LENGTH:
             node.lengths = [None] * width
         reused = False
-        for child, child_state in enumerate(before[:width]):
+        for child, child_state in enumerate(before):
             if child_state is None:
                 continue
-            if self._stands(child_state):
+            if self._given.stands(child_state):
                 reused = True
                 children[child] = child_state
                 if node.lengths is not None:
-                    node.lengths[child] = self._measured.get((node, child), (None, None))[0]
-                self._count_child(node, child_state)
+                    node.lengths[child] = self._given.measure_of(node, child)[0]
+                node.count_child(child_state)
                 node.open_children -= 1
             else:
                 self._begin_later(node, child, child_state)
@@ -416,16 +374,6 @@ class FlowMachine:
             self._start_children(node, width)
         self._expand_dependents(node)
 
-    def _given_children(self, node: Node, width: int) -> Sequence[State | None]:
-        """Return the states that the children of a mapped task begin with."""
-        given = self._given.get(node.task)
-        if given is None:
-            return ()
-        if not isinstance(given, Mapped):
-            return (given,) * width  # what is said of the task holds for each of its children
-        # Its set-up, clean-up or secret is wanted in this process, too.
-        return () if node.task.always_runs else given.map_states
-
     def _expand_dependents(self, node: Node) -> None:
         # After the children, so on top of them: whoever is mapped over them is expanded before the
         # first one runs, and can follow each of them at once.
@@ -436,20 +384,7 @@ class FlowMachine:
         """Make ready the children whose own upstream children are finished."""
         children = node.children
         assert children is not None
-        waiting: MutableSequence[int] = (
-            bytearray(width) if len(node.by_child) < 256 else [0] * width
-        )
-        for upstream in node.by_child:
-            if upstream.children is None:
-                continue
-            for child in range(min(width, upstream.width)):
-                above = upstream.children[child]
-                # One that was taken back had ended: it does not tell a second time.
-                if above is None or not (
-                    above.is_finished() or (upstream, child) in self._reopened
-                ):
-                    waiting[child] += 1
-        node.child_waiting = waiting
+        waiting = node.child_waiting = open_above(node, width, self._reopened)
         for child in range(width - 1, -1, -1):
             if not waiting[child] and children[child] is None:
                 self.put_back(node, child)
@@ -459,32 +394,19 @@ class FlowMachine:
         if isinstance(state, Scheduled):
             self._begin[node, child] = state
             if state.start_time is not None:
-                self._timer_count += 1
-                due = state.start_time.timestamp()
-                heappush(self._timers, (due, self._timer_count, node, child))
-
-    @property
-    def timers_set(self) -> int:
-        """How many runs wait for a time."""
-        return len(self._timers)
-
-    @property
-    def next_due(self) -> float | None:
-        """When the next timer is due, in seconds since the epoch; None if there is none."""
-        return self._timers[0][0] if self._timers else None
+                self.timers.set(state.start_time.timestamp(), node, child)
 
     def wake(self, time: datetime.datetime) -> None:
         """Make ready what waits for a time that has come."""
         limit = time.timestamp()
-        while self._timers and self._timers[0][0] <= limit:
-            _, _, node, child = heappop(self._timers)
-            held = self._begin.get((node, child))
+        while (item := self.timers.take(limit)) is not None:
+            held = self._begin.get(item)
             if held is None:
                 continue
             if isinstance(held, Paused):
                 # A pause with a time is over when the time comes: nobody has to say so.
-                self._begin[node, child] = Resume("The pause is over.")
-            self.put_back(node, child)
+                self._begin[item] = Resume("The pause is over.")
+            self.put_back(*item)
 
     def reopen(self, node: Node, child: int, state: State) -> None:
         """Take back the end of a run whose value was lost, so that it runs again.
@@ -533,7 +455,7 @@ class FlowMachine:
             node.at_home = False  # clean-ups are done in this process all the same, by one thread
         self._ready.clear()
         self._ready_at_home.clear()
-        self._timers.clear()
+        self.timers.clear()
         self._reopened.clear()
         self.ready_count = 0
 

@@ -24,6 +24,7 @@ from headrace.core.states import (
 )
 from headrace.core.wording import repr_of
 from headrace.engine.flow_machine import FlowMachine
+from headrace.engine.given import Given
 from headrace.engine.inputs import measure_given
 from headrace.engine.interrupts import interruptible
 from headrace.engine.plan import Node, plan
@@ -134,11 +135,13 @@ class FlowRunner:
                 task_states = {**tracker.given(nodes, values), **(task_states or {})}
             machine = FlowMachine(
                 nodes,
-                task_states,
+                Given(
+                    task_states, measure_given(nodes, task_states), keep_cached=tracker is not None
+                )
+                if task_states
+                else None,
                 observe_all=bool(task_runner_state_handlers) or self.task_runner_cls.sees_all,
-                measured=measure_given(nodes, task_states) if task_states else None,
                 watch=None if tracker is None else tracker.changed,
-                keep_cached=tracker is not None,
                 home_apart=not executor.inline,
             )
             run = Run(

@@ -24,7 +24,7 @@ from headrace.engine.shared_values import SharedValues
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from headrace.engine.flow_machine import Command
+    from headrace.engine.command import Command
     from headrace.engine.run import Run
     from headrace.engine.worker_checkpoints import Place
 

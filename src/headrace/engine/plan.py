@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 from typing import TYPE_CHECKING, Any
 
+from headrace.core.states import Skipped, Success
 from headrace.core.triggers import BuiltinTrigger, Tally, all_successful
 
 if TYPE_CHECKING:
@@ -178,6 +179,17 @@ class Node:
         if child < 0:
             return self.state
         return None if self.children is None else self.children[child]
+
+    def count_child(self, state: State) -> None:
+        """Enter a child's finished state into the counts."""
+        if isinstance(state, Success):
+            self.successful += 1
+            if isinstance(state, Skipped):
+                self.skipped += 1
+        else:
+            # A cancelled or looped child is no success and no failure; a trigger sees it as
+            # neither, and as finished: `failed` would be wrong for it.
+            self.failed += state.is_failed()
 
     def name_of(self, child: int) -> str:
         """Return the task's name, with the map index in brackets for a child."""

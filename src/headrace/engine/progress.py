@@ -109,7 +109,7 @@ class Progress:
         self._closed = Counts(*closed)
         self.open_maps = maps
         counts = Counts(*map(add, closed, open_now))
-        return counts._replace(waiting=self._machine.timers_set)
+        return counts._replace(waiting=len(self._machine.timers))
 
     @property
     def is_cancelled(self) -> bool:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from headrace.core.edge import Edge
     from headrace.core.result import Result
     from headrace.core.task import Task
-    from headrace.engine.flow_machine import Command, FlowMachine
+    from headrace.engine.command import Command
+    from headrace.engine.flow_machine import FlowMachine
     from headrace.engine.task_runner import TaskRunnerHandler
     from headrace.engine.tracker import Tracker
 
@@ -118,7 +119,7 @@ class Run:
 
     def due_in(self) -> float | None:
         """Return in how many seconds a run goes on that is worth waiting for; None if none does."""
-        due = self.machine.next_due
+        due = self.machine.timers.next_due
         if due is None:
             return None
         if is_replaced():
@@ -131,7 +132,7 @@ class Run:
     def wake(self) -> None:
         """Make ready what waited for this moment."""
         moment: datetime.datetime = now()
-        due = self.machine.next_due
+        due = self.machine.timers.next_due
         if is_replaced() and due is not None:
             moment = max(moment, moment.fromtimestamp(due, moment.tzinfo))
         self.machine.wake(moment)

@@ -12,11 +12,12 @@ from headrace.core.triggers import BuiltinTrigger
 from headrace.engine.plan import CHILD, FLAT, ITEM
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, MutableSequence
 
     from headrace.core.edge import Edge
     from headrace.core.states import State
     from headrace.engine.plan import Node
+    from headrace.engine.reopened import Reopened
 
 SKIPPED_BY_UPSTREAM = (
     "Upstream task was skipped; if this was not the intended behavior, consider changing "
@@ -80,6 +81,25 @@ def expansion(node: Node) -> State:
     if not widths:
         return Failed("No upstream states can be mapped over.")
     return Mapped("Ready to proceed with mapping.", n_map_states=min(widths))
+
+
+def open_above(node: Node, width: int, reopened: Reopened) -> MutableSequence[int]:
+    """Count for each child of a mapped task how many upstream children it waits for.
+
+    Args:
+        node: The task's node.
+        width: How many children it gets.
+        reopened: The runs that were taken back. They had ended: they do not tell a second time.
+    """
+    waiting: MutableSequence[int] = bytearray(width) if len(node.by_child) < 256 else [0] * width
+    for upstream in node.by_child:
+        if upstream.children is None:
+            continue
+        for child in range(min(width, upstream.width)):
+            above = upstream.children[child]
+            if above is None or not (above.is_finished() or (upstream, child) in reopened):
+                waiting[child] += 1
+    return waiting
 
 
 def _is_skipped_above(node: Node) -> bool:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from headrace import Flow, mapped, task, triggers
 from headrace.core.errors import TransitionError
-from headrace.engine.flow_machine import Command, FlowMachine
+from headrace.engine.command import Command
+from headrace.engine.flow_machine import FlowMachine
 from headrace.engine.plan import NOT_A_CHILD, Node, plan
 from headrace.states import (
     Cancelled,
@@ -88,7 +89,7 @@ def play(machine: FlowMachine, random: Random) -> dict[str, Any]:
             node, child = ended.node, ended.child
             state, length, lengths = outcome(node, child, counts[node.slug, child])
             machine.finish(node, child, state, length, lengths if child < 0 else None)
-        elif machine.next_due is not None:
+        elif machine.timers.next_due is not None:
             machine.wake(NOW)
         else:
             break
@@ -133,7 +134,7 @@ def play_with_losses(machine: FlowMachine, random: Random) -> dict[str, Any]:
             machine.finish(node, child, state, length, lengths if child < 0 else None)
             if isinstance(state, Success) and not isinstance(state, Skipped):
                 ended.append(done)
-        elif machine.next_due is not None:
+        elif machine.timers.next_due is not None:
             machine.wake(NOW)
         else:
             break

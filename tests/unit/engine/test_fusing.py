@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from headrace import Flow, task, triggers
 from headrace.core.now import now
-from headrace.engine.flow_machine import Command, FlowMachine
+from headrace.engine.command import Command
+from headrace.engine.flow_machine import FlowMachine
 from headrace.engine.fusing import successor
 from headrace.engine.plan import NOT_A_CHILD, Node, plan
 from headrace.engine.upstream import simply_succeeded
@@ -53,7 +54,7 @@ def test_a_successor_is_commanded_undecided_once_the_run_simply_succeeds(
             if following is not None and simply_succeeded(state):
                 assert following not in promised
                 promised.add(following)
-        elif machine.next_due is not None:
+        elif machine.timers.next_due is not None:
             machine.wake(now())
         else:
             break

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from headrace import Flow, flatten, task
 from headrace.core.context import FlowRunContext
 from headrace.engine.chunk import Chunk
+from headrace.engine.command import Command
 from headrace.engine.flight import Flight
-from headrace.engine.flow_machine import Command, FlowMachine
+from headrace.engine.flow_machine import FlowMachine
 from headrace.engine.fusing import successor
 from headrace.engine.packing import LEAST_SHARE, MOST_STEPS, Packer
 from headrace.engine.plan import NOT_A_CHILD, Node, plan
