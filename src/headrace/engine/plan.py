@@ -209,7 +209,7 @@ class Node:
         for node in self.whole:
             if node.children is not None:
                 total += len(node.children)
-                finished += node.successful + node.failed
+                finished += len(node.children) - node.open_children
                 successful += node.successful
                 failed += node.failed
                 skipped += node.skipped

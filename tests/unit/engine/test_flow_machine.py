@@ -307,6 +307,9 @@ def test_a_reduce_sees_its_mapped_upstream_as_its_children(endings: list[str]) -
         task(number, name="all", trigger=triggers.all_successful, skip_on_upstream_skip=False)(
             upstream_tasks=[children]
         )
+        task(number, name="end", trigger=triggers.all_finished, skip_on_upstream_skip=False)(
+            upstream_tasks=[children]
+        )
     machine = machine_of(flow)
     while (command := machine.take()) is not None:
         if command.node.task.name == "children":
@@ -314,6 +317,8 @@ def test_a_reduce_sees_its_mapped_upstream_as_its_children(endings: list[str]) -
         else:
             machine.finish(command.node, command.child, Success(result=1), len(endings))
     expected = all(ending in ("ok", "skipped") for ending in endings)
-    state = node_named(machine, "all").state
+    state, end = node_named(machine, "all").state, node_named(machine, "end").state
     assert state is not None
     assert state.is_successful() == expected
+    assert end is not None
+    assert end.is_successful()
