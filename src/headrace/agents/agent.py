@@ -185,7 +185,7 @@ class Agent:
         for run_id in claimed.cancelled:
             self._deploying.drop(run_id)
         for run in claimed.runs:
-            self._deploying.take(run)
+            self._deploying.take(run, claimed.now)
 
     # -- what the launcher says -----------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from headrace.core import now
 from headrace.core.errors import DeploymentError
 
 if TYPE_CHECKING:
+    import datetime
     from logging import Logger
 
     from headrace.agents.holdings import Holdings, Key
@@ -61,10 +62,16 @@ class Deploying:
         self._pool = ThreadPoolExecutor(launcher.at_once, "deploy")
         self._is_closed = False
 
-    def take(self, run: ClaimedRun) -> None:
-        """Deploy a run now, or when it is due."""
+    def take(self, run: ClaimedRun, at: datetime.datetime | None = None) -> None:
+        """Deploy a run now, or when it is due.
+
+        Args:
+            run: The run.
+            at: What time it is by the server's clock, whose time the run's is; None if it did not
+                say so.
+        """
         key = (run.id, run.attempt)
-        ahead = (run.start_time - now.now()).total_seconds()
+        ahead = (run.start_time - (at or now.now())).total_seconds()
         with self._room:
             if self._is_closed or not self._holdings.take(key, is_due=ahead <= 0):
                 return
@@ -99,9 +106,15 @@ class Deploying:
             self._has_room()
 
     def close(self) -> None:
-        """Deploy nothing more; return when the launcher has done what it was asked for."""
+        """Deploy nothing more; return when the launcher has done what it was asked for.
+
+        Runs whose time has not come are given back, for other agents.
+        """
         with self._room:
             self._is_closed = True
+            left = self._holdings.give_back()
+        for key in left:
+            self._ends.never_began(key, "its agent was stopped before its start time")
         self._pool.shutdown(wait=True)
 
     def _start(self, run: ClaimedRun) -> None:

@@ -190,6 +190,13 @@ class Holdings:
                 deploying.append(key)
         return Dropped(tuple(given_back), tuple(deploying), tuple(deployed))
 
+    def give_back(self) -> list[Key]:
+        """Let go of those that wait for their time; return which these were."""
+        left = [key for key, held in self._unbegun.items() if held.stage is Stage.WAITING]
+        for key in left:
+            self.over(key)
+        return left
+
     def drops(self, key: Key) -> int:
         """Tell how often the server has said not to go on with a run; 0 if that is past."""
         held = self._unbegun.get(key)

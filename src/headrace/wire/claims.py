@@ -79,12 +79,15 @@ class Claimed(Answer):
         begun: Of those that it said it is deploying, the ones whose process has begun: it need not
             keep their claims alive any more.
         next_due: In how many seconds it had better ask again, if a scheduled run is due then.
+        now: What time it is by the server's clock, which the runs' start times go by; None if it
+            does not matter.
     """
 
     runs: list[ClaimedRun] = []
     cancelled: list[str] = []
     begun: list[str] = []
     next_due: float | None = None
+    now: datetime.datetime | None = None
 
 
 class Deploying(Request):

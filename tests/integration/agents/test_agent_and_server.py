@@ -1,5 +1,6 @@
 """The agent's loop and a real server, with a platform on which everything happens at the test's word."""
 
+import datetime
 import threading
 import time
 import uuid
@@ -9,8 +10,12 @@ import pytest
 from headrace.agents.agent import Agent
 from headrace.agents.launcher import Deployment, Ended, Launcher, Waits
 from headrace.client import Client
+from headrace.core import now as clock
 from headrace.core.errors import DeploymentError
 from headrace.wire.claims import Activate
+
+SECOND = datetime.timedelta(seconds=1)
+HOUR = datetime.timedelta(hours=1)
 
 
 class Platform(Launcher):
@@ -104,9 +109,13 @@ def working(scene, label):
 
 @pytest.fixture
 def made(scene, label):
-    def make():
+    def make(start_time=None):
         return scene.client.create_flow_run(
-            "looks", "p", parameters={"where": "/nowhere", "until": ""}, labels=[label]
+            "looks",
+            "p",
+            parameters={"where": "/nowhere", "until": ""},
+            labels=[label],
+            start_time=start_time,
         ).id
 
     return make
@@ -202,3 +211,32 @@ def test_an_agent_that_is_started_again_goes_on(scene, working, made):
     platform.end(deployment, "evicted")
     scene.until(lambda: platform.live.get(run_id, deployment).attempt == 2, "no next attempt")
     assert any("evicted" in each.message for each in scene.client.flow_run_states(run_id))
+
+
+@pytest.mark.parametrize("off", [-HOUR, HOUR], ids=["behind", "ahead"])
+def test_an_agent_whose_clock_is_wrong_starts_runs_in_time(scene, working, made, off):
+    with clock.replaced(lambda: datetime.datetime.now(datetime.UTC) + off):
+        platform = Platform()
+        working(platform)
+        at_once = made()
+        scene.until(lambda: at_once in platform.live, "it is not deployed")
+        due = datetime.datetime.now(datetime.UTC) + 4 * SECOND
+        scheduled = made(due)
+        scene.until(lambda: scene.client.get_flow_run(scheduled).state == "Submitted", "no claim")
+        early = datetime.datetime.now(datetime.UTC) < due - SECOND
+        assert not (early and scheduled in platform.live)
+        scene.until(lambda: scheduled in platform.live, "it is not deployed", 30)
+        assert datetime.datetime.now(datetime.UTC) > due
+
+
+def test_an_agent_that_ends_in_a_hurry_gives_back_what_waits_for_its_time(scene, working, made):
+    agent = working(Platform())
+    run_id = made(datetime.datetime.now(datetime.UTC) + 9 * SECOND)
+    scene.until(lambda: scene.client.get_flow_run(run_id).state == "Submitted", "no claim")
+    agent.stop()
+    began = time.monotonic()
+    scene.until(lambda: scene.client.get_flow_run(run_id).state == "Scheduled", "it is kept")
+    assert time.monotonic() - began < 20.0
+    platform = Platform()
+    working(platform)
+    scene.until(lambda: run_id in platform.live, "nobody takes it")

@@ -96,7 +96,7 @@ class Claims:
             waiter = waiter_of(asked)
             answer = self._handed_out.asked(waiter.question)
             if answer is not None:
-                return Claimed(runs=answer)
+                return Claimed(runs=answer, now=now() if answer else None)
             self._handed_out.heard(asked.agent, asked.deploying, asks=asked.most > 0)
             self._overtake(waiter)
             await self._wait(waiter, min(asked.wait, self._longest_wait), leaving)
@@ -114,6 +114,7 @@ class Claims:
             cancelled=outcome.cancelled,
             begun=outcome.begun,
             next_due=None if due is None else max(0.0, due - timestamp()),
+            now=now() if got.runs else None,
         )
 
     async def run(self, parts: Parts) -> None:
