@@ -24,7 +24,7 @@ def successor(item: Item) -> Item | None:
     if child < 0:
         if node.mapped:
             return None  # it only got its children now; what follows waits for them
-        if len(node.dependents) != 1 or node.child_dependents or node.flat_dependents:
+        if len(node.dependents) != 1:
             return None
         following = node.dependents[0]
         if (

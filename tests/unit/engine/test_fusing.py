@@ -8,11 +8,12 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace import Flow, task, triggers
+from headrace import Flow, flatten, task, triggers, unmapped
 from headrace.core.now import now
 from headrace.engine.command import Command
 from headrace.engine.flow_machine import FlowMachine
 from headrace.engine.fusing import successor
+from headrace.engine.given import Given
 from headrace.engine.plan import NOT_A_CHILD, Node, plan
 from headrace.engine.upstream import simply_succeeded
 from headrace.states import Failed, Retrying, Skipped, State, Success
@@ -118,4 +119,95 @@ def test_a_child_has_the_same_child_of_the_next_map_behind_it() -> None:
     assert successor((nodes["first"], NOT_A_CHILD)) is None
     assert [successor((nodes["first"], child)) for child in range(2)] == [
         (nodes["second"], child) for child in range(2)
+    ]
+
+
+def test_who_has_a_state_already_is_behind_nobody() -> None:
+    with Flow("given") as flow:
+        b = task(number, name="b")(task(number, name="a")())
+    machine = FlowMachine(plan(flow), Given({b: Success(result=1)}, {}))
+    node = next(iter(machine.nodes.values()))
+    assert machine.take() is not None
+    assert successor((node, NOT_A_CHILD)) is None
+
+
+# -- children ---------------------------------------------------------------------------------
+
+
+def with_children(flow: Flow, failed: str = "") -> dict[str, Node]:
+    """Expand the maps of a flow to two children each, all open; one task may have failed before."""
+    machine, nodes = begun(flow)
+    while (command := machine.take()) is not None:
+        node, child = command.node, command.child
+        if child < 0:
+            state = Failed("no") if node.task.name == failed else Success(result=[1, 2])
+            machine.finish(node, child, state, 2)
+    return nodes
+
+
+def source() -> Any:
+    return task(number, name="source")()
+
+
+def test_a_child_that_two_maps_wait_for_has_nothing_behind_it() -> None:
+    with Flow("two maps") as flow:
+        first = task(number, name="first").map(source())
+        task(number, name="second").map(first)
+        task(number, name="third").map(first)
+    assert successor((with_children(flow)["first"], 0)) is None
+
+
+def test_a_child_that_waits_for_two_children_is_behind_the_later_one() -> None:
+    with Flow("join") as flow:
+        values = source()
+        left, right = (task(number, name=name).map(values) for name in ("left", "right"))
+        task(number, name="both").map(left, right)
+    machine, nodes = begun(flow)
+    ended = 0
+    while (command := machine.take()) is not None:
+        if command.child < 0 or command.node is nodes["right"]:
+            machine.finish(command.node, command.child, Success(result=1), 2)
+            ended += command.child >= 0
+            if ended == 1:
+                break
+    assert [successor((nodes["left"], child)) for child in range(2)] == [
+        (nodes["both"], child) if nodes["right"].state_of(child) else None for child in range(2)
+    ]
+
+
+def test_a_child_is_not_fused_if_the_whole_that_it_needs_has_failed() -> None:
+    with Flow("dirty") as flow:
+        first = task(number, name="first").map(source())
+        task(number, name="second").map(first, unmapped(task(number, name="bad")()))
+    assert successor((with_children(flow)["first"], 0)) is not None
+    assert successor((with_children(flow, "bad")["first"], 0)) is None
+
+
+def test_a_child_is_not_fused_if_it_hangs_on_flattened_children_too() -> None:
+    with Flow("flat") as flow:
+        values = source()
+        first = task(number, name="first").map(values)
+        nested = task(number, name="nested").map(values)
+        task(number, name="second").map(first, flatten(nested))
+    machine, nodes = begun(flow)
+    while (command := machine.take()) is not None:
+        if command.node is not nodes["first"]:
+            machine.finish(command.node, command.child, Success(result=[1]), 2)
+    assert nodes["second"].children == [None, None]
+    assert successor((nodes["first"], 0)) is None
+
+
+def test_a_child_beyond_the_width_of_what_follows_has_nothing_behind_it() -> None:
+    with Flow("narrow") as flow:
+        first = task(number, name="first").map(source())
+        task(number, name="second").map(first, [1])
+    machine, nodes = begun(flow)
+    while (command := machine.take()) is not None:
+        if command.child < 0:
+            width = 2 if command.node is nodes["source"] else 1
+            machine.finish(command.node, command.child, Success(), width)
+    assert nodes["second"].width == 1
+    assert [successor((nodes["first"], child)) for child in range(2)] == [
+        (nodes["second"], 0),
+        None,
     ]
