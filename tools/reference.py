@@ -7,6 +7,7 @@ Usage: ``python tools/reference.py``, as ``make docs`` does. What is public is w
 from __future__ import annotations
 
 import inspect
+from collections.abc import Collection
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -110,8 +111,51 @@ def is_described_by_source(value: object) -> bool:
     return inspect.isclass(value) or inspect.isroutine(value)
 
 
+def public_classes() -> frozenset[type]:
+    """Return the classes that have a place of their own in the reference."""
+    modules = [import_module(name) for page in PAGES.values() for name in page.modules]
+    values = [getattr(module, name) for module in modules for name in public_names(module)]
+    return frozenset(value for value in values if inspect.isclass(value))
+
+
+def inherited_names(kind: type, shown: Collection[type]) -> list[str]:
+    """Return the members that a class has of ancestors that are shown nowhere else, sorted.
+
+    Args:
+        kind: The class.
+        shown: The classes that have one.
+    """
+    ancestors = kind.__mro__[1:]
+    elsewhere = {each for other in ancestors if other in shown for each in other.__mro__}
+    return sorted(
+        {
+            name
+            for ancestor in ancestors
+            if ancestor.__module__.startswith("headrace.") and ancestor not in elsewhere
+            for name, member in vars(ancestor).items()
+            # The tests of a contract are run, not called.
+            if not name.startswith(("_", "test_")) and inspect.getdoc(member)
+            if name not in vars(kind)
+        }
+    )
+
+
+def entry(path: str, value: object, shown: Collection[type]) -> list[str]:
+    """Return the lines that have a class or a function described.
+
+    Args:
+        path: Where it is found.
+        value: The class or function.
+        shown: The classes that have a place of their own.
+    """
+    names = inherited_names(value, shown) if inspect.isclass(value) else []
+    members = f"    options: {{inherited_members: [{', '.join(names)}]}}"
+    return [f"::: {path}", *([members] if names else []), ""]
+
+
 def render(page: Page) -> str:
     """Return a page's text."""
+    shown = public_classes()
     guide = "../index.md" if page.guide == "index" else f"../guide/{page.guide}.md"
     lines = [f"# {page.title}", "", f"What it is for, and how to use it: [the guide]({guide})."]
     for name in page.modules:
@@ -122,7 +166,7 @@ def render(page: Page) -> str:
         for public in public_names(module):
             value = getattr(module, public)
             if is_described_by_source(value):
-                lines += [f"::: {name}.{public}", ""]
+                lines += entry(f"{name}.{public}", value, shown)
             else:
                 words = " ".join((inspect.getdoc(value) or "").split("\n\n")[0].split())
                 others.append(f"- `{public}`: {words}")

@@ -1,6 +1,7 @@
 """Every public name is in the reference, and says what it is."""
 
 import inspect
+import re
 from importlib import import_module
 
 import pytest
@@ -70,3 +71,20 @@ def test_the_site_leads_to_every_page_of_the_guide() -> None:
     for page in sorted((docs / "guide").glob("*.md")):
         assert f"- guide/{page.name}\n" in site
         assert f"(guide/{page.name})" in front
+
+
+def test_what_a_class_has_of_unlisted_ancestors_is_listed_with_it() -> None:
+    text = reference.render(reference.PAGES["client"])
+    (members,) = re.findall(
+        r"^::: headrace\.client\.Client\n    options: \{inherited_members: \[(.*)\]\}$",
+        text,
+        re.MULTILINE,
+    )
+    assert {"create_flow_run", "register", "logs", "claim"} <= set(members.split(", "))
+    flows = reference.render(reference.PAGES["flows-and-tasks"])
+    assert re.search(
+        r"^::: headrace\.Flow\n    options: .*add_edge.*sorted_tasks", flows, re.MULTILINE
+    )
+    # What a listed ancestor has stands there.
+    agents = reference.render(reference.PAGES["agents"])
+    assert "::: headrace.agents.local_agent.LocalAgent\n\n" in agents
