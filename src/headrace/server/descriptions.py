@@ -23,6 +23,7 @@ _TAGS = {
     "flow-runs": "Flow runs, their task runs, states and logs; and what they are told to do.",
     "agents": "Agents that the server has heard of.",
     "auth": "API keys.",
+    "key-values": "Small values that flows leave for later runs.",
     "server": "The server itself.",
     "claims": "For agents: flow runs to deploy.",
     "runs": "For the processes of flow runs, and whoever sees them end.",
@@ -40,6 +41,7 @@ _PARAMETERS = {
     "flow_id": "The id of a version of a flow.",
     "group_id": "The id of the version group.",
     "id_begins": "Only those whose id begins so.",
+    "key": "The key.",
     "key_id": "The key's id.",
     "level": "Only lines of at least this level, as Python's logging numbers them: 30 is a warning.",
     "limit": "At most so many.",
@@ -73,8 +75,10 @@ def describe(document: dict[str, Any]) -> None:
         for operation in operations.values():
             operation["tags"] = [path.split("/")[2]]
             for parameter in operation.get("parameters", ()):
-                known = parameter["name"]
-                parameter["description"] = _PARAMETERS.get((path, known)) or _PARAMETERS[known]
+                name = parameter["name"]
+                words = _PARAMETERS.get((path, name)) or _PARAMETERS.get(name)
+                if words is not None:
+                    parameter["description"] = words
     document["tags"] = [{"name": name, "description": words} for name, words in _TAGS.items()]
 
 
