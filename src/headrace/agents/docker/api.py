@@ -212,19 +212,24 @@ class DockerApi:
 
     # -- events ---------------------------------------------------------------------------------
 
-    def events(self, label: str, since: str | None, opened: Callable[[Any], None]) -> Iterator[Any]:
+    def events(self, label: str, since: str, opened: Callable[[Any], None]) -> Iterator[Any]:
         """Yield the ends and removals of containers that have a label, as they happen.
 
         Args:
             label: The label, as `name=value`.
-            since: From when on, in seconds since 1970, those that the engine still knows; by
-                default only those to come.
+            since: From when on, in seconds since 1970; of what is past, those that the engine
+                still knows.
             opened: Called once the engine has taken the question, with what has a method `close`
                 that ends this from another thread.
+
+        Raises:
+            EngineRefusal: If the engine, or what stands before it, tells of no events.
         """
         wanted = {"type": ["container"], "event": ["die", "destroy"], "label": [label]}
         with self._asking() as api:
             stream = api.events(since=since, filters=wanted)
+            # The package itself takes a refusal for a stream without events.
+            api._raise_for_status(stream._response)
             opened(stream)
             rest = b""
             for chunk in stream:

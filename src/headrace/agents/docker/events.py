@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +14,10 @@ from headrace.config.logging import get_logger
 #: How many seconds pass until the stream is asked for again: the first time, and at most.
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 2.0
+#: For how many seconds before its start what has ended is asked for. An engine tells of an end up to
+#: some 100 ms before its list says so: who looks at the list in between, and asks for what is to come
+#: only, hears of that end never. As long as this, as the engine's clock may be another one.
+_BEFORE = 3600
 
 
 class EventStream:
@@ -23,7 +28,7 @@ class EventStream:
         label: The label that they have, as `name=value`.
         opened: Called when the stream is open, before any event of it is heard: now is the time to
             look at all containers, as the engine may have forgotten what happened before.
-        heard: Called with each event. An event may come twice.
+        heard: Called with each event. An event may come twice, and long after what it tells of.
     """
 
     def __init__(
@@ -37,7 +42,7 @@ class EventStream:
         self._label = label
         self._opened = opened
         self._heard = heard
-        self._since: str | None = None
+        self._since = str(int(time.time()) - _BEFORE)
         self._log = get_logger("agent")
         self._lock = threading.Lock()
         self._stream: Any = None
@@ -62,8 +67,10 @@ class EventStream:
                     self._since = _moment(event) or self._since
                     self._heard(event)
                 self._lost(f"the Docker engine at {self._api.address} has ended its event stream")
-            except (EngineAway, EngineRefusal) as error:
-                self._lost(str(error))
+            except EngineAway as away:
+                self._lost(str(away))
+            except EngineRefusal as refusal:
+                self._lost(f"the Docker engine at {self._api.address} tells nothing: {refusal}")
             except Exception:  # noqa: BLE001 - a fault in one event must not hide all ends to come
                 self._log.exception("Following the Docker engine's events went wrong.")
             finally:

@@ -41,6 +41,12 @@ class Known:
         with self._lock:
             return self._live.keys() - self._starting
 
+    @property
+    def released(self) -> set[str]:
+        """The names of those that may be removed."""
+        with self._lock:
+            return set(self._released)
+
     def starts(self, deployment: Deployment) -> None:
         """Take note that it is being started: until then its end is nobody else's to tell."""
         with self._lock:
@@ -51,6 +57,7 @@ class Known:
         with self._lock:
             self._live[deployment.handle] = deployment
             self._told.discard(deployment.handle)
+            self._released.discard(deployment.handle)
 
     def unmade(self, deployment: Deployment) -> None:
         """Take note that it could not be started."""
@@ -82,9 +89,11 @@ class Known:
     def ending(self, name: str) -> Deployment | None:
         """Return whose a container is that has ended; None if nobody is to be told that now."""
         with self._lock:
-            if name in self._starting and name in self._live:
+            if name in self._starting:
+                # It may even have been made before: it was found there, and running.
                 self._early.add(name)
-            return None if name in self._starting else self._live.get(name)
+                return None
+            return self._live.get(name)
 
     def tell(self, name: str) -> bool:
         """Take note that its end is about to be told; return whether it was not before."""
@@ -100,13 +109,13 @@ class Known:
             return self._live.pop(name, None) is not None
 
     def release(self, name: str) -> None:
-        """Take note that it may be removed."""
+        """Take note that it may be removed; that it was is seen by a look at what is there."""
         with self._lock:
             self._live.pop(name, None)
             self._released.add(name)
 
-    def removed(self, name: str) -> None:
-        """Forget it."""
+    def forget(self, names: set[str]) -> None:
+        """Forget some that were released, and are not there any more."""
         with self._lock:
-            self._released.discard(name)
-            self._told.discard(name)
+            self._told -= names
+            self._released -= names

@@ -41,7 +41,7 @@ _GRACE = 10
 #: How many seconds pass between two looks at all containers, beside the events: one question, which
 #: bounds for how long an event that an engine never sent is missed.
 _LOOK = 30.0
-#: The same after a container could not be removed.
+#: After how many seconds they are looked at if something could not be asked or done.
 _LOOK_SOON = 5.0
 #: How many seconds pass until an engine that is away is asked again, at first and at most.
 _AGAIN, _AGAIN_AT_MOST = 0.2, 5.0
@@ -91,9 +91,10 @@ class DockerLauncher(Launcher):
         self._news: queue.SimpleQueue[News] = queue.SimpleQueue()
         self._known = Known()
         self._events: EventStream | None = None
-        self._looked_at = time.monotonic()
+        self._looking = threading.Lock()
+        self._look_at = time.monotonic() + _LOOK
         self._hurried = threading.Event()
-        # Removing and stopping take time, and no end of another run is to wait for that.
+        # Removing takes time, and no end of another run is to wait for that.
         self._aside = ThreadPoolExecutor(8, "docker-aside")
 
     def recover(self, agent: str) -> Iterable[Deployment]:
@@ -123,6 +124,7 @@ class DockerLauncher(Launcher):
         try:
             had_ended = self._patiently(deployment, lambda: self._start(container))
         except EngineRefusal as refusal:
+            self._look_soon()  # an engine that fails may have done what it was asked for
             raise DeploymentError(str(refusal), is_final=is_final(refusal)) from refusal
         finally:
             has_ended = self._known.started(deployment)
@@ -169,7 +171,7 @@ class DockerLauncher(Launcher):
     def watch(self, seconds: float) -> list[News]:
         """Wait until the engine's events bring news."""
         self._follow()
-        if time.monotonic() - self._looked_at > _LOOK:
+        if time.monotonic() > self._look_at:
             try:
                 self._look()
             except (EngineAway, EngineRefusal) as error:
@@ -188,27 +190,28 @@ class DockerLauncher(Launcher):
 
     def _heard(self, event: Mapping[str, Any]) -> None:
         attributes = event.get("Actor", {}).get("Attributes", {})
-        name = attributes.get("name", "")
-        if event.get("Action") == "destroy":
-            self._gone(name)
-        else:
-            code = attributes.get("exitCode", "")
-            self._ended(name, int(code) if code.isdecimal() else None)
+        code = attributes.get("exitCode", "")
+        self._ended_or_later(attributes.get("name", ""), int(code) if code.isdecimal() else None)
 
     def _look(self) -> None:
         """Look at all containers of this agent: what no event has told is seen here."""
-        self._looked_at = time.monotonic()
-        known = self._known.settled
-        there = self._api.containers(f"{AGENT}={self._agent}")
-        names = set()
-        for each in there:
-            name = each["Names"][0].removeprefix("/") if each["Names"] else each["Id"]
-            names.add(name)
-            deployment = deployment_of(each["Labels"], name)
-            if deployment is not None and not name.endswith(OVER):
-                self._see(deployment, each["State"])
-        for name in known - names:
-            self._gone(name)
+        with self._looking:  # no list is read after one that was asked for later
+            self._look_at = time.monotonic() + _LOOK
+            known, released = self._known.settled, self._known.released
+            there = self._api.containers(f"{AGENT}={self._agent}")
+            names = set()
+            for each in there:
+                name = each["Names"][0].removeprefix("/") if each["Names"] else each["Id"]
+                names.add(name)
+                deployment = deployment_of(each["Labels"], name)
+                if deployment is not None and not name.endswith(OVER):
+                    self._see(deployment, each["State"])
+            for name in known - names:
+                self._gone(name)
+            self._known.forget(released - names)
+
+    def _look_soon(self) -> None:
+        self._look_at = min(self._look_at, time.monotonic() + _LOOK_SOON)
 
     def _see(self, deployment: Deployment, state: str) -> None:
         name = deployment.handle
@@ -217,12 +220,8 @@ class DockerLauncher(Launcher):
             return
         if seen is Seen.RELEASED:
             self._aside.submit(self._remove, name)
-        elif state == "created":
-            if self._api.inspect(name).get("State", {}).get("Status") != "created":
-                return  # it was being started when its state was asked for
-            self._end(Ended(deployment=deployment, how="it was never started", to_report=True))
-        elif state in ("exited", "dead"):
-            self._ended(name)
+        elif state in ("created", "exited", "dead"):
+            self._ended_or_later(name)
         elif seen is Seen.NEW:
             self._outputs.follow(deployment)
 
@@ -236,6 +235,13 @@ class DockerLauncher(Launcher):
             return
         found = self._api.inspect(name)
         state = found.get("State", {})
+        if code is None and state.get("Status") == "created":
+            self._end(Ended(deployment=deployment, how="it was never started", to_report=True))
+            return
+        if state.get("Running"):
+            # It has been started since, or the event tells of an earlier one of its name.
+            self._look_soon()
+            return
         was_killed = state.get("ExitCode") == _SIGKILLED and not state["OOMKilled"]
         if was_killed and found["HostConfig"].get("Memory"):
             time.sleep(_OOM_SECONDS)
@@ -251,12 +257,22 @@ class DockerLauncher(Launcher):
         else:
             self._end(ended_container(deployment, code, state))
 
+    def _ended_or_later(self, name: str, code: int | None = None) -> None:
+        """Do that, or see to it that it is done soon: one refusal hides no other container."""
+        try:
+            self._ended(name, code)
+        except EngineRefusal as refusal:
+            self._ended_later(name, refusal)
+
     def _ended_already(self, name: str) -> None:
         try:
             self._ended(name)
         except (EngineAway, EngineRefusal) as error:
-            self._log.warning("How the container %s ended is looked at soon: %s.", name, error)
-            self._looked_at = time.monotonic() - _LOOK + _AGAIN_AT_MOST
+            self._ended_later(name, error)
+
+    def _ended_later(self, name: str, error: Exception) -> None:
+        self._log.warning("How the container %s ended is looked at soon: %s.", name, error)
+        self._look_soon()
 
     def _end(self, ended: Ended) -> None:
         if self._known.over(ended.deployment.handle):
@@ -287,8 +303,13 @@ class DockerLauncher(Launcher):
         self._aside.submit(self._remove, deployment.handle)
 
     def cancel(self, deployment: Deployment) -> None:
-        """Ask the container's process to end; it is killed if it does not."""
-        self._aside.submit(self._stop, deployment.handle)
+        """Have the container's process end, which takes 10 s if it has to be killed.
+
+        Raises:
+            EngineAway: If the engine does not answer.
+            EngineRefusal: If it refuses.
+        """
+        self._api.stop(deployment.handle, _GRACE)
 
     def close(self) -> None:
         """Let go of the engine; containers go on."""
@@ -308,12 +329,4 @@ class DockerLauncher(Launcher):
         except (EngineAway, EngineRefusal) as error:
             # It is seen again at the next look, which is soon, or by the agent's next process.
             self._log.warning("The container %s is over, and stays: %s.", name, error)
-            self._looked_at = min(self._looked_at, time.monotonic() - _LOOK + _LOOK_SOON)
-            return
-        self._known.removed(name)
-
-    def _stop(self, name: str) -> None:
-        try:
-            self._api.stop(name, _GRACE)
-        except (EngineAway, EngineRefusal) as error:
-            self._log.error("The container %s is not stopped: %s.", name, error)
+            self._look_soon()

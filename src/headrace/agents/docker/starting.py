@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from headrace.agents.docker.api import DockerApi, EngineAway, EngineRefusal
 from headrace.agents.docker.container import AGENT, Container
 
@@ -53,7 +55,8 @@ def start(api: DockerApi, container: Container) -> None:
             api.connect(name, network)
         api.start(name)
     except EngineRefusal as refusal:
-        api.remove(name)
+        with suppress(EngineRefusal):  # the first is what matters; the next look at all finds it
+            api.remove(name)
         if '"headrace": executable file not found' in str(refusal):
             raise EngineRefusal(
                 f"the image {container.image} has no program headrace on its PATH: Headrace has to be "

@@ -23,6 +23,8 @@ class Engine:
     address = "unix:///engine.sock"
 
     def __init__(self, code: int) -> None:
+        self.listed = "exited"
+        self.past: list[tuple[float, dict[str, Any]]] = []
         self.state = {"Status": "exited", "ExitCode": code, "OOMKilled": False}
         self.run = "run"
         self.is_empty = False
@@ -32,7 +34,7 @@ class Engine:
 
     def containers(self, label: str) -> list[dict[str, Any]]:
         labels = {RUN: self.run, ATTEMPT: "1", AGENT: "agent"}
-        there = {"Names": [f"/headrace-{self.run}-1"], "Labels": labels, "State": "exited"}
+        there = {"Names": [f"/headrace-{self.run}-1"], "Labels": labels, "State": self.listed}
         return [] if self.is_empty else [there]
 
     def inspect(self, name: str) -> dict[str, Any]:
@@ -51,10 +53,10 @@ class Engine:
         self.run = name.removeprefix("headrace-").removesuffix("-1")
         raise EngineRefusal("there is one of this name", 409)
 
-    def events(self, label: str, since: Any, opened: Any):
+    def events(self, label: str, since: str, opened: Any):
         opened(self)
+        yield from (event for at, event in self.past if at >= float(since))
         self._closing.wait(10)
-        yield from ()
 
     def close(self) -> None:
         self._closing.set()
@@ -89,7 +91,7 @@ def test_a_run_directory_that_cannot_be_read_hides_no_end(tmp_path) -> None:
 
 
 def test_an_engine_that_fails_for_a_moment_hides_no_end(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("headrace.agents.docker.launcher._AGAIN_AT_MOST", 0.5)
+    monkeypatch.setattr("headrace.agents.docker.launcher._LOOK_SOON", 0.5)
     engine = Engine(3)
     engine.is_empty = True
     launcher = launcher_on(engine, tmp_path)
@@ -101,4 +103,17 @@ def test_an_engine_that_fails_for_a_moment_hides_no_end(tmp_path, monkeypatch) -
     ended = end_in(launcher, 5)
     launcher.close()
     assert ended.deployment == deployment
+    assert "exit code 3" in ended.how
+
+
+def test_an_end_that_was_told_before_its_list_shows_it(tmp_path) -> None:
+    """The stream is opened, and the list is asked for, between these two."""
+    engine = Engine(3)
+    engine.listed = "running"
+    told = {"name": "headrace-run-1", "exitCode": "3"}
+    engine.past.append((time.time() - 1, {"Action": "die", "Actor": {"Attributes": told}}))
+    launcher = launcher_on(engine, tmp_path)
+    launcher.recover("agent")
+    ended = end_in(launcher, 5)
+    launcher.close()
     assert "exit code 3" in ended.how
