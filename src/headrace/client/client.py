@@ -9,6 +9,7 @@ from headrace.client.auth import Auth
 from headrace.client.claims import Claims
 from headrace.client.flow_runs import FlowRuns
 from headrace.client.flows import Flows
+from headrace.client.key_values import KeyValues
 from headrace.client.logs import Logs
 from headrace.client.projects import Projects
 from headrace.client.runs import Runs
@@ -17,7 +18,9 @@ from headrace.client.task_runs import TaskRuns
 from headrace.client.transport import Transport
 
 
-class Client(Projects, Flows, FlowRuns, TaskRuns, Logs, Agents, Claims, Runs, Auth, Server):
+class Client(
+    Projects, Flows, FlowRuns, TaskRuns, Logs, KeyValues, Agents, Claims, Runs, Auth, Server
+):
     """A server, as a Python program sees it. Threads may share one; so may a forked child.
 
     Every method raises a `ClientError`: `ServerUnreachable` if no server answers, `NotAuthorized`

@@ -10,13 +10,25 @@ from headrace.server.api import (
     flow_runs,
     flows,
     health,
+    key_values,
     logs,
     projects,
     runs,
     task_runs,
 )
 
-_MODULES = (agents, auth, flow_runs, flows, health, logs, projects, runs, task_runs)
+_MODULES = (
+    agents,
+    auth,
+    flow_runs,
+    flows,
+    health,
+    key_values,
+    logs,
+    projects,
+    runs,
+    task_runs,
+)
 
 #: The handlers of all routes.
 ROUTES: list[Any] = [route for module in _MODULES for route in module.routes]

@@ -14,7 +14,7 @@ from headrace.core.errors import (
 
 _NO_SERVER: Final = (
     "What there is of the server is in prefect.Client (headrace.client.Client is the whole of it) and "
-    "in prefect.backend: FlowView, FlowRunView, TaskRunView."
+    "in prefect.backend: FlowView, FlowRunView, TaskRunView, set_key_value, get_key_value."
 )
 _NO_CLIENT: Final = "prefect.Client and prefect.client.Secret are what there is; headrace.client.Client can do more."
 _NO_GRAPHQL: Final = (

@@ -15,6 +15,7 @@ _SIGNALS = "FAIL LOOP PAUSE RETRY SKIP SUCCESS TRIGGERFAIL VALIDATIONFAIL signal
 _EXECUTORS = "Executor LocalExecutor LocalDaskExecutor DaskExecutor"
 _SCHEDULES = "Schedule CronSchedule IntervalSchedule RRuleSchedule"
 _OWN = "headrace.compat.prefect"
+_KEY_VALUES = "delete_key get_key_value list_keys set_key_value"
 
 #: Of each module: where its names come from, and which these are. `X as Y` is X, known as Y.
 _SOURCES: Final[dict[str, dict[str, str]]] = {
@@ -39,7 +40,9 @@ _SOURCES: Final[dict[str, dict[str, str]]] = {
     "prefect.backend": {
         "headrace.tasks.flow_runs.views": "FlowView FlowRunView TaskRunView",
         "headrace.tasks.flow_runs.watching": "watch_flow_run",
+        f"{_OWN}.kv_store": _KEY_VALUES,
     },
+    "prefect.backend.kv_store": {f"{_OWN}.kv_store": _KEY_VALUES},
     "prefect.backend.flow": {"headrace.tasks.flow_runs.views": "FlowView"},
     "prefect.backend.flow_run": {
         "headrace.tasks.flow_runs.views": "FlowRunView FlowView TaskRunView",

@@ -22,7 +22,7 @@ from headrace.server.db.database import make_engine, parse_url
 from headrace.server.db.schema import metadata
 
 #: The revision of the tables in `schema`.
-HEAD = "0001"
+HEAD = "0002"
 
 Result = TypeVar("Result")
 

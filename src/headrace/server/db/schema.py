@@ -309,6 +309,15 @@ api_keys = Table(
     Column("last_used", Double),
 )
 
+#: Values, as JSON, that flows leave for later runs.
+key_values = Table(
+    "key_values",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("updated", Double, nullable=False),
+)
+
 
 @event.listens_for(metadata, "before_create")
 def _restrict_indexes(target: MetaData, connection: Connection, **_options: Any) -> None:
