@@ -74,7 +74,9 @@ def register(
             )
         )
     if is_active:
-        scheduled_runs.fill(connection, flow_id, planned, now.timestamp())
+        # A version that stays keeps its schedule, of which the scheduler makes the runs.
+        if is_new or (latest is not None and _json_or_none(request.schedule) == latest.schedule):
+            scheduled_runs.fill(connection, flow_id, planned, now.timestamp())
     else:
         scheduled_runs.take_back(connection, group.id)
     return Registered(id=flow_id, version=version, version_group_id=group.id, is_new=is_new)

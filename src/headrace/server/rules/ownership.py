@@ -70,7 +70,7 @@ class Ownership:
     attempt: int = 0
     #: The agent that made the last claim.
     agent: str | None = None
-    #: What the process of the last activated attempt calls itself.
+    #: What the process of the last attempt calls itself; None until it is activated.
     nonce: str | None = None
     #: Whether that process may still write.
     is_open: bool = False
@@ -179,6 +179,7 @@ def claim(own: Ownership, agent: str, now: Time) -> tuple[Ownership, Granted | R
         phase=Phase.CLAIMED,
         attempt=own.attempt + 1,
         agent=agent,
+        nonce=None,
         is_open=False,
         lease_until=lease_until,
         reason=f"Agent {agent} is deploying it.",
