@@ -38,7 +38,7 @@ def headrace(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=240,
         )
 
     return _headrace
@@ -90,7 +90,7 @@ class OnTerminal:
         assert self._process.stdout is not None
         os.set_blocking(self._process.stdout.fileno(), False)
 
-    def until(self, seen: Callable[[], bool], seconds: float = 60.0) -> None:
+    def until(self, seen: Callable[[], bool], seconds: float = 120.0) -> None:
         """Look on until something is seen."""
         deadline = time.monotonic() + seconds
         while not seen():

@@ -46,10 +46,10 @@ class Demo:
         return self._log.read_text("utf-8", "replace")
 
     def wait(self) -> int:
-        return self.process.wait(120)
+        return self.process.wait(240)
 
     def wait_until_it_says(self, text: str) -> None:
-        until = time.monotonic() + 60
+        until = time.monotonic() + 120
         while text not in self.said:
             assert self.process.poll() is None, self.said
             assert time.monotonic() < until, self.said
@@ -65,7 +65,7 @@ class Demo:
                     found.append(int(folder.name))
         return found
 
-    def is_gone(self, seconds: float = 10) -> bool:
+    def is_gone(self, seconds: float = 60) -> bool:
         """Tell whether no process and no file of it is left, soon."""
         until = time.monotonic() + seconds
         while self.left() or list(self.temporary.iterdir()):
@@ -124,7 +124,7 @@ def test_what_is_kept_can_be_used_and_ended(demo: Demo):
     assert demo.wait() == 0, demo.said
     found = re.search(r"address +(http://\S+)", demo.said)
     assert found, demo.said
-    with urlopen(f"{found[1]}/health", timeout=10) as answer:
+    with urlopen(f"{found[1]}/health", timeout=60) as answer:
         assert answer.status == 200
     ending = re.search(r"to end it +(kill .*)", demo.said)
     assert ending, demo.said

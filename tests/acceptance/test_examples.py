@@ -275,7 +275,7 @@ def test_an_example_runs_as_a_script(name: str, says: str, tmp_path: Path) -> No
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=240,
     )
     assert run.returncode == 0, run.stdout + run.stderr
     assert says in run.stdout
@@ -313,7 +313,7 @@ def test_the_demo(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=240,
     )
     assert run.returncode == 0, run.stdout + run.stderr
     assert "Each gave the same numbers" in run.stdout

@@ -1,6 +1,7 @@
 """The live display, as a person at a terminal sees it."""
 
 import re
+import time
 
 import pytest
 
@@ -85,14 +86,16 @@ def test_a_run(on_terminal, load, executor):
 
 
 def test_the_region_does_not_flicker(on_terminal, load):
+    begun = time.monotonic()
     run = on_terminal("run", load)
     run.end()
+    took = time.monotonic() - begun
     frames = run.terminal.frames
     with_bar = [n for n, frame in enumerate(frames) if any("━" in line for line in frame)]
     # Once it is there it stays, until it goes for good.
     assert with_bar == list(range(with_bar[0], with_bar[-1] + 1))
     # It is drawn about ten times a second, not for each of 183 task runs.
-    assert len(frames) < 60
+    assert len(frames) < 15 * took
     # An empty line keeps it apart from what is above it.
     for number in with_bar:
         frame = frames[number]
@@ -101,10 +104,17 @@ def test_the_region_does_not_flicker(on_terminal, load):
 
 
 def test_a_short_run_shows_no_bar_at_all(on_terminal, load):
-    run = on_terminal("run", load, "-p", "n=2")
-    assert run.end() == 0
+    for _ in range(20):
+        run = on_terminal("run", load, "-p", "n=2")
+        assert run.end() == 0
+        said = re.fullmatch(r"\n✓ nightly succeeded  (\S+ m?s)\n  7 success", run.terminal.text)
+        assert said, run.terminal.text
+        number, unit = said[1].split()
+        if unit == "ms" and int(number) < 150:  # what takes longer may be too long for none
+            break
+    else:
+        pytest.fail(f"it is never short on this machine: the last took {said[1]}")
     assert "━" not in "\n".join("\n".join(frame) for frame in run.terminal.frames)
-    assert re.fullmatch(r"\n✓ nightly succeeded  \d+ ms\n  7 success", run.terminal.text)
 
 
 def test_ctrl_c(on_terminal, write):
@@ -152,7 +162,7 @@ def test_a_task_can_ask_the_person(on_terminal, write):
     """
     run = on_terminal("run", write("asks.py", code))
     run.until(lambda: any("━" in line for line in run.terminal.lines))
-    run.until(lambda: run.terminal.lines[-1] == "name?")
+    run.until(lambda: run.terminal.lines[-1:] == ["name?"])
     assert run.terminal.cursor_is_visible
     run.type("Ada\n")
     assert run.end() == 0

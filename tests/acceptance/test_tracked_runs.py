@@ -110,7 +110,7 @@ def test_a_run_is_cancelled(place: Place):
     place.wait_for_mark("hold")
     begun = time.monotonic()
     place.call("flow-run", "cancel", run, "--reason", "wrong day", "--wait")
-    assert time.monotonic() - begun < 15
+    assert time.monotonic() - begun < 60  # the task would wait for ever
     shown = place.show(run)
     assert shown["state"] == "Cancelled"
     assert "wrong day" in json.dumps(place.ask("flow-run", "states", run))
@@ -123,7 +123,7 @@ def test_a_run_is_paused_and_resumed(place: Place, tmp_path: Path):
     run = place.start("held", until=str(go))
     place.wait_for_mark("hold")
     place.call("flow-run", "pause", run, "--reason", "the source is being repaired")
-    time.sleep(1)  # the order takes 30 ms to the runner, on a machine that has nothing else to do
+    time.sleep(5)  # the order takes 30 ms to the runner, on a machine that has nothing else to do
     go.touch()
     shown = place.wait(run, "Paused", "Success")
     assert shown["state"] == "Paused"
@@ -202,7 +202,9 @@ def test_a_run_that_waits_for_long_lets_go_of_its_process(place: Place, tmp_path
     )
     run = place.start("patient")
     parked = place.wait(run, "Scheduled", "Success", "Failed")
+    until = time.monotonic() + 90
     while parked["attempt"] == 0:  # it has not been claimed yet
+        assert time.monotonic() < until, place.agent.log[-3000:]
         parked = place.wait(run, "Scheduled", "Success", "Failed")
     assert parked["state"] == "Scheduled"
     assert "It is parked" in parked["waiting"]["reason"]
@@ -217,7 +219,7 @@ def test_a_run_that_waits_for_long_lets_go_of_its_process(place: Place, tmp_path
     (first, _), (second, began) = place.callers("tried")
     assert first != second
     due = datetime.datetime.fromisoformat(task["due"]).timestamp()
-    assert 0 <= began - due < 5
+    assert 0 <= began - due < 10  # agents ask twice a minute
 
 
 def test_a_run_that_nobody_serves_says_so(place: Place):
@@ -247,7 +249,7 @@ def test_an_unchanged_flow_is_not_registered_anew(place: Place):
 
 def _gone(pid: int) -> None:
     """See that a process ends soon."""
-    until = time.monotonic() + 15
+    until = time.monotonic() + 60
     while Path(f"/proc/{pid}").exists():
         assert time.monotonic() < until, f"process {pid} goes on"
         time.sleep(0.05)

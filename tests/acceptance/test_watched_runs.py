@@ -55,7 +55,7 @@ class Watching:
         self.reader = threading.Thread(target=lambda: self.lines.extend(self.process.stdout))
         self.reader.start()
 
-    def wait_for(self, text, seconds=30):
+    def wait_for(self, text, seconds=90):
         until = time.monotonic() + seconds
         while not any(text in line for line in list(self.lines)):
             assert time.monotonic() < until, (text, self.lines)
@@ -65,8 +65,8 @@ class Watching:
             time.sleep(0.02)
 
     def end(self):
-        code = self.process.wait(60)
-        self.reader.join(10)
+        code = self.process.wait(120)
+        self.reader.join(60)
         complaint = self.process.stderr.read()
         self.process.stdout.close()
         self.process.stderr.close()
@@ -125,7 +125,7 @@ def test_a_reader_that_goes_away_is_no_error(server, tmp_path):
     (tmp_path / "go").touch()
     with Client(server.url, "") as client:
         made = client.create_flow_run("steps", "etl", parameters={"folder": str(tmp_path)})
-        client.wait_for_flow_run(made.id, timeout=60)
+        client.wait_for_flow_run(made.id, timeout=120)
     for command in (("flow-run", "list", "--json"), ("flow-run", "logs", made.id)):
         process = subprocess.Popen(
             [PROGRAM, *command],
@@ -136,7 +136,7 @@ def test_a_reader_that_goes_away_is_no_error(server, tmp_path):
         process.stdout.close()
         assert b"Traceback" not in process.stderr.read()
         process.stderr.close()
-        process.wait(30)
+        process.wait(90)
 
 
 def _start(folder, name):

@@ -28,7 +28,7 @@ def numbers():
 @task
 def sleeps(n, here):
     open(f"{here}/begun-{n}-{os.getpid()}", "w").close()
-    for _ in range(3000):
+    for _ in range(12000):
         time.sleep(0.01)
     return n
 
@@ -64,7 +64,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def wait_until(true: object, seconds: float = 60) -> None:
+def wait_until(true: object, seconds: float = 90) -> None:
     until = time.monotonic() + seconds
     while not true():  # type: ignore[operator]
         assert time.monotonic() < until, "it did not happen in time"
@@ -91,7 +91,7 @@ def test_an_interrupted_run_ends_in_order(
         assert (pids == {process.pid}) == (kind != "processes")
         os.kill(process.pid, number)
         asked = time.monotonic()
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=120)
         took = time.monotonic() - asked
     finally:
         if process.poll() is None:
@@ -105,6 +105,6 @@ def test_an_interrupted_run_ends_in_order(
     assert states["last"] == "Cancelled"
     assert len(list(tmp_path.glob("begun-*"))) == wanted  # nothing began after it
     assert not (tmp_path / "never").exists()
-    assert took < 15, output
-    wait_until(lambda: not any(map(is_alive, pids)), seconds=10)
+    assert took < 60, output  # each of them sleeps for two minutes
+    wait_until(lambda: not any(map(is_alive, pids)))
     assert "Traceback" not in output

@@ -41,7 +41,7 @@ def test_a_long_delay_parks_the_run_and_the_count_of_tries_survives(
     tmp_path: Path, executor: str
 ) -> None:
     file = write_flow(
-        tmp_path, HEAD + RETRIES.replace("DELAY", "1.2") + f"flow.executor = {executor}"
+        tmp_path, HEAD + RETRIES.replace("DELAY", "3.5") + f"flow.executor = {executor}"
     )
     short = {"HEADRACE__FLOWS__PARK_AFTER": "0.5"}
     for attempt in (1, 2):
@@ -85,7 +85,7 @@ def test_a_delay_is_not_over_earlier_because_the_process_is_another(tmp_path: Pa
 
 
 def test_what_could_not_be_taken_over_is_waited_for(tmp_path: Path) -> None:
-    code = RETRIES.replace("DELAY", "0.7").replace(
+    code = RETRIES.replace("DELAY", "3.5").replace(
         "@task\ndef first", "@task(checkpoint=False)\ndef first"
     )
     file = write_flow(tmp_path, HEAD + code)

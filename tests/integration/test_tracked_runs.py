@@ -88,7 +88,7 @@ flow.executor = {executor}
         assert place.rpartition(":")[2].isdecimal()
         started = last["double-1", 2].started
         assert started is not None
-        assert abs(started - last["double-1", 2].at) < 1.0
+        assert abs(started - last["double-1", 2].at) < 60.0
         said = {(each.slug, each.map_index, each.message) for each in process.lines()}
         assert ("double-1", 1, "doubling 1") in said
         assert ("double-1", 1, "said 1") in said
@@ -162,7 +162,7 @@ flow.executor = {executor}
     )
     home = tmp_path / "home"
     with Process(details(file, "letters"), home) as process:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while not (tmp_path / "reached").exists():
             assert time.monotonic() < deadline, process.text()
             time.sleep(0.02)
@@ -230,7 +230,7 @@ SLEEPERS = """
 def sleep(x):
     note(f"begin-{x}")
     (FOLDER / f"begun-{x}").touch()
-    for _ in range(600):
+    for _ in range(2400):
         if (FOLDER / "go").exists():
             break
         time.sleep(0.05)
@@ -246,14 +246,15 @@ with Flow("sleeps") as flow:
 """
 
 
-def _started(folder: Path, process: Process) -> None:
-    _until(lambda: bool(list(folder.glob("begun-*"))))
+def _started(folder: Path, process: Process, count: int = 1) -> None:
+    _until(lambda: len(list(folder.glob("begun-*"))) >= count, process)
 
 
-def _until(test: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+def _until(test: Callable[[], bool], process: Process | None = None) -> None:
+    deadline = time.monotonic() + 90
     while not test():
-        assert time.monotonic() < deadline
+        said = "" if process is None else f"{process.text()}\n{process.types()}"
+        assert time.monotonic() < deadline, said
         time.sleep(0.02)
 
 
@@ -307,11 +308,11 @@ def test_a_paused_run_lets_what_runs_end_and_parks(tmp_path: Path, executor: str
     file = write_flow(tmp_path, HEAD + SLEEPERS + f"flow.executor = {executor}")
     home = tmp_path / "home"
     with Process(details(file, "sleeps"), home) as process:
-        _started(tmp_path, process)
-        time.sleep(0.5)
+        # As many as the executor has slots.
+        _started(tmp_path, process, 1 if executor == EXECUTORS["local"] else 2)
         begun = list(tmp_path.glob("begun-*"))
         process.order(pause="Ada is having lunch")
-        time.sleep(1.0)
+        time.sleep(3.0)  # the order takes some milliseconds, and is told to nobody
         (tmp_path / "go").touch()
         end = process.finish()
         assert end is not None
@@ -339,7 +340,7 @@ def test_a_superseded_runner_starts_nothing_and_says_nothing(tmp_path: Path, exe
         process.order(superseded="attempt 2 has begun")
         assert process.finish() is None
         assert process.process.returncode == 71
-        assert time.monotonic() - begun < 12
+        assert time.monotonic() - begun < 60  # what it holds goes on for two minutes
         assert not [each for each in process.tasks() if each.type == "Cancelled"]
     calls = called(tmp_path / "calls")
     assert "after" not in calls
@@ -371,17 +372,21 @@ flow.executor = {executor}
     )
     run = details(file, "holds", on_disconnect="hold")
     with Process(run, tmp_path / "home") as process:
-        _until(lambda: "lease" in process.text())
+        _until(lambda: "lease" in process.text(), process)
         assert not (tmp_path / "begun-1").exists()
-        process.order(lease_until=time.monotonic() + 2)  # of which it leaves a second out
-        _started(tmp_path, process)
-        time.sleep(1.2)
+        deadline = time.monotonic() + 90
+        while not (tmp_path / "begun-1").exists():
+            assert time.monotonic() < deadline, process.text()
+            lease_until = time.monotonic() + 2  # of which it leaves a second out
+            process.order(lease_until=lease_until)
+            time.sleep(0.1)
+        time.sleep(max(0.0, lease_until - time.monotonic()))
         (tmp_path / "go").touch()
-        _until(lambda: process.text().count("nobody could renew") == 2)
-        _until(lambda: bool(called(tmp_path / "calls")))
+        _until(lambda: process.text().count("nobody could renew") >= 2, process)
+        _until(lambda: bool(called(tmp_path / "calls")), process)
         time.sleep(0.3)
         assert called(tmp_path / "calls") == ["first"]
-        process.order(lease_until=time.monotonic() + 30)
+        process.order(lease_until=time.monotonic() + 300)
         end = process.finish()
         assert end is not None
         assert end.type == "Success", process.text()
@@ -433,4 +438,4 @@ def test_a_runner_ends_with_its_supervisor(tmp_path: Path) -> None:
     with Process(details(file, "sleeps"), tmp_path / "home") as process:
         _started(tmp_path, process)
         process.desert()
-        assert process.process.wait(10) == 72
+        assert process.process.wait(60) == 72

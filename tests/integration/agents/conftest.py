@@ -86,7 +86,7 @@ class Scene:
         self._runs[where] = created.id
         return created.id, where
 
-    def looked(self, where: Path, timeout: float = 30) -> Any:
+    def looked(self, where: Path, timeout: float = 90) -> Any:
         """Wait until the process of a run has told about itself."""
 
         def has_told() -> bool:
@@ -95,15 +95,24 @@ class Scene:
             assert told or not run.is_finished, f"it is {run.state} without a look: {run.message}"
             return told
 
-        self.until(has_told, f"{where} is not written", timeout)
+        self.until(has_told, f"{where} is not written", timeout, self._runs[where])
         return json.loads(where.read_text())
 
-    def ended(self, run_id: str, state: str = "Success", timeout: float = 30) -> FlowRun:
+    def ended(self, run_id: str, state: str = "Success", timeout: float = 90) -> FlowRun:
         """Wait until a run is over, and return it."""
-        self.until(lambda: self.client.get_flow_run(run_id).is_finished, "it does not end", timeout)
+        self.until(
+            lambda: self.client.get_flow_run(run_id).is_finished, "it does not end", timeout, run_id
+        )
         run = self.client.get_flow_run(run_id)
-        assert run.state == state, run.message
+        assert run.state == state, self.seen(run_id)
         return run
+
+    def seen(self, run_id: str) -> str:
+        """Tell all that is known of a run: for whoever reads that a test has failed."""
+        run = self.client.get_flow_run(run_id)
+        states = [(each.state, each.message) for each in self.client.flow_run_states(run_id)]
+        lines = [line.message for line in self.client.logs(run_id)]
+        return f"{run.state}, attempt {run.attempt}: {run.message}\n{states}\n{lines[-20:]}"
 
     def supervisor(self, run_id: str) -> tuple[RunDirectory, SupervisorRecord]:
         """Return the directory of a run's only attempt here, and its supervisor."""
@@ -117,16 +126,30 @@ class Scene:
 
     def claimed(self, run_id: str) -> ClaimedRun:
         """Claim a run by hand."""
-        claimed = self.client.claim(Claim(agent="by-hand", name="by hand", kind="local", wait=5.0))
-        (run,) = claimed.runs
-        assert run.id == run_id
-        return run
+        asked = Claim(agent="by-hand", name="by hand", kind="local", wait=30.0)
+        return self.got(run_id, asked)
 
-    @staticmethod
-    def until(condition: Callable[[], object], what: str, timeout: float = 30) -> None:
+    def got(self, run_id: str, asked: Claim) -> ClaimedRun:
+        """Return what an agent is given that asks for a run by hand."""
+        claimed = self.client.claim(asked).runs
+        assert [run.id for run in claimed] == [run_id], self.seen(run_id)
+        return claimed[0]
+
+    def cancel_all(self) -> None:
+        """Have nothing that a test has begun go on, or be tried again beside those that follow."""
+        for run_id in self._runs.values():
+            if not self.client.get_flow_run(run_id).is_finished:
+                self.client.cancel_flow_run(run_id)
+
+    def until(
+        self, condition: Callable[[], object], what: str, timeout: float = 90, run_id: str = ""
+    ) -> None:
         end = time.monotonic() + timeout
         while not condition():
-            assert time.monotonic() < end, what
+            if time.monotonic() >= end:
+                # Those of this test, or the one that is waited for.
+                runs = [run_id] if run_id else list(self._runs.values())[-2:]
+                raise AssertionError("\n".join([what, *map(self.seen, runs)]))
             time.sleep(0.02)
 
 
@@ -147,8 +170,9 @@ def whole(shared_database_url: str, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture
-def scene(whole: Scene) -> Scene:
-    return whole
+def scene(whole: Scene) -> Iterator[Scene]:
+    yield whole
+    whole.cancel_all()
 
 
 @pytest.fixture

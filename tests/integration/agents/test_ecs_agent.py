@@ -150,7 +150,7 @@ def tasks_of(ministack, run):
     return sorted(found, key=lambda task: task["createdAt"])
 
 
-def wait_until(condition, what, seconds=60):
+def wait_until(condition, what, seconds=120):
     until = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < until, what
@@ -324,7 +324,7 @@ def start(server, *options, **env):
         env={**os.environ, **server.env, **env},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert done.returncode not in (0, -9), done.stdout + done.stderr

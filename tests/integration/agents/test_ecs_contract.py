@@ -93,6 +93,11 @@ def contract_image(docker_engine, python_image):
         )
         build_image(docker_engine, Path(folder), IMAGE)
     yield
+    for container in docker_engine.client.containers.list(
+        all=True, filters={"ancestor": IMAGE}, ignore_removed=True
+    ):
+        with contextlib.suppress(docker.errors.APIError):  # it is on its way out
+            container.remove(force=True)
     docker_engine.client.images.remove(IMAGE, force=True)
 
 

@@ -79,8 +79,15 @@ def states(place: Place, run: str) -> str:
 
 
 def wait_for_state(place: Place, run: str, words: str) -> None:
-    until = time.monotonic() + 30
+    until = time.monotonic() + 90
     while words not in (said := json.dumps(place.show(run), ensure_ascii=False)):
+        assert time.monotonic() < until, f"{said}\n{place.agent.log[-3000:]}"
+        time.sleep(0.05)
+
+
+def wait_for_states(place: Place, run: str, words: str) -> None:
+    until = time.monotonic() + 60
+    while words not in (said := states(place, run)):
         assert time.monotonic() < until, f"{said}\n{place.agent.log[-3000:]}"
         time.sleep(0.05)
 
@@ -88,10 +95,8 @@ def wait_for_state(place: Place, run: str, words: str) -> None:
 def test_a_flow_runs_in_a_job(place: Place, api) -> None:
     run = place.start("sums")
     place.wait(run, "Success")
-    (made,) = [
-        call for call in api.calls if call.verb == "create" and call.resource.plural == "jobs"
-    ]
-    assert made is not None
+    asked = [call for call in api.calls if call.verb == "create" and call.resource.plural == "jobs"]
+    assert len(asked) == 1, asked
     api.wait(lambda: api.get("jobs", f"headrace-{run}-1") is None)
     # What a probe looks at.
     assert (place.agent.home / "agents" / "kubernetes" / "alive").exists()
@@ -132,7 +137,7 @@ def test_a_run_says_what_it_waits_for(place: Place, api) -> None:
     began = time.monotonic()
     run = place.start("sums")
     wait_for_state(place, run, "Insufficient cpu")
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 20
     api.unschedulable(None)
     place.wait(run, "Success")
 
@@ -162,7 +167,7 @@ def test_last_words_of_a_program_that_got_no_further(place: Place, api) -> None:
     api.add_image("broken:1", entrypoint=("sh", "-c", "echo no module named numpy >&2; exit 3"))
     run = start(place, KubernetesRun(image="broken:1"))
     place.wait_for_log(run, "no module named numpy")
-    assert "exit code 3" in states(place, run)
+    wait_for_states(place, run, "exit code 3")
     with Client(place.server.url, api_key="") as client:
         client.cancel_flow_run(run)
 
@@ -244,7 +249,7 @@ print(agent.name, "here" in agent.labels)
         },
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert done.stdout.endswith("old True\n"), done.stderr
@@ -260,7 +265,7 @@ def test_an_agent_that_cannot_work_says_why_and_ends(shared, api, tmp_path: Path
             env={**os.environ, **shared.server.env, "HEADRACE_HOME": str(tmp_path)},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
         assert done.returncode not in (0, -9), done.stdout + done.stderr

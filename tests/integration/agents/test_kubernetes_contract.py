@@ -63,6 +63,8 @@ class KubernetesPlatform(LauncherPlatform):
 
 
 class TestKubernetesLauncher(LauncherContract):
+    patience = 90.0
+
     @pytest.fixture
     def platform(self, kubernetes_api, tmp_path: Path) -> LauncherPlatform:
         return KubernetesPlatform(kubernetes_api, tmp_path)

@@ -27,7 +27,7 @@ AGENT = "agent-1"
 IMAGE = "headrace:stand-in"
 BOUNDS = Bounds(grace=0.6, pending=60.0)
 #: Within how many seconds something has to be heard of.
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 
 class Agent:
@@ -120,11 +120,11 @@ def test_no_node_has_room(api, agent: Agent) -> None:
 
 
 def test_no_node_has_room_for_too_long(api) -> None:
-    agent = Agent(api.kubeconfig, Bounds(pending=1.0))
+    agent = Agent(api.kubeconfig, Bounds(pending=4.0))
     try:
         api.unschedulable("Insufficient memory")
         deployment = agent.deploy()
-        agent.ends(deployment, "not begun within 1 s", "Insufficient memory", is_final=True)
+        agent.ends(deployment, "not begun within 4 s", "Insufficient memory", is_final=True)
         agent.launcher.release(deployment)
         api.wait(lambda: api.get("jobs", deployment.handle) is None)
     finally:
@@ -459,9 +459,7 @@ def test_a_watch_that_is_silent_is_begun_again(
     monkeypatch.setattr("headrace.agents.kubernetes.watching._WELL", 0.2)
     agent = Agent(api.kubeconfig)
     try:
-        time.sleep(1.5)
-        watches = [call for call in api.calls if call.verb == "watch"]
-        assert len(watches) > 3
+        api.wait(lambda: len([call for call in api.calls if call.verb == "watch"]) > 3)
         deployment = agent.deploy()
         api.finish(running(api, deployment), 3)
         agent.ends(deployment, "exit code 3")
@@ -566,4 +564,5 @@ def test_settling_takes_no_longer_than_it_says(api, agent: Agent) -> None:
     began = time.monotonic()
     api.delete("pods", pod, gracePeriodSeconds=0)
     agent.ends(deployment, "deleted from outside")
-    assert time.monotonic() - began < SETTLE + 2.0
+    # A loaded machine takes longer; where nothing is told before the grace is over, it is a minute.
+    assert time.monotonic() - began < SETTLE + 10.0

@@ -67,7 +67,7 @@ class LocalMachine(LauncherPlatform):
         agent = f"contract-{uuid.uuid4()}"
         with Client(self._server.url, api_key="") as client:
             client.create_flow_run(does, "p", labels=[agent], run_config=run_config)
-            claim = Claim(agent=agent, name="contract", kind="local", labels=[agent], wait=10.0)
+            claim = Claim(agent=agent, name="contract", kind="local", labels=[agent], wait=30.0)
             (run,) = client.claim(claim).runs
         return run
 
@@ -89,6 +89,8 @@ class LocalMachine(LauncherPlatform):
 
 
 class TestLocalLauncher(LauncherContract):
+    patience = 90.0
+
     @pytest.fixture
     def platform(self, server, tmp_path, agent_folder):
         return LocalMachine(server, tmp_path, agent_folder)

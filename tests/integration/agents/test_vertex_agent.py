@@ -63,12 +63,14 @@ def test_a_run_in_a_job(scene, agent, vertex):
 
 
 def test_why_it_waits_is_shown(scene, agent, vertex):
-    vertex.waits.update(QUEUED=5.0)
+    vertex.waits.update(QUEUED=600.0)
     run, _ = scene.start(config())
     scene.until(
         lambda: "queued the job" in (scene.client.get_flow_run(run).message or ""),
         "the run does not say why it waits",
     )
+    (job,) = vertex.of(run)
+    job.waits.update(QUEUED=0.0)
     scene.ended(run)
 
 
@@ -79,7 +81,7 @@ def test_a_container_that_is_killed_is_followed_by_another(scene, agent, vertex,
     scene.until(lambda: "Success" in states(scene, run), "the server does not hear of its task")
     running(vertex, run).kill()
     scene.until(lambda: scene.client.get_flow_run(run).attempt == 2, "no other attempt")
-    assert "SIGKILL (exit code 137)" in agent.log
+    scene.until(lambda: "SIGKILL (exit code 137)" in agent.log, "the agent does not say why")
     scene.until(lambda: running(vertex, run), "the second attempt does not begin")
     until.touch()
     scene.ended(run)
@@ -159,7 +161,7 @@ def test_errors_at_the_start_are_no_tracebacks(scene, vertex, tmp_path):
         },
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert done.returncode not in (0, -signal.SIGKILL)

@@ -74,7 +74,7 @@ def platform(vertex, monkeypatch, tmp_path):
 
 
 class TestVertexLauncher(LauncherContract):
-    pass
+    patience = 90.0
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def launcher(platform):
         job.kill()
 
 
-def news_of(launcher, count, kind=Ended | Waits, timeout=10.0):
+def news_of(launcher, count, kind=Ended | Waits, timeout=60.0):
     found, until = [], time.monotonic() + timeout
     while len(found) < count:
         assert time.monotonic() < until, found
@@ -95,9 +95,16 @@ def news_of(launcher, count, kind=Ended | Waits, timeout=10.0):
     return found
 
 
-def end_of(launcher, timeout=10.0):
+def end_of(launcher, timeout=60.0):
     (ended,) = news_of(launcher, 1, Ended, timeout)
     return ended
+
+
+def until_it_runs(platform, deployment):
+    until = time.monotonic() + 60
+    while not platform.is_running(deployment):
+        assert time.monotonic() < until, platform.job(deployment)
+        time.sleep(0.02)
 
 
 # -- unclear answers, quota, refusals ---------------------------------------------------------------
@@ -144,7 +151,7 @@ def test_what_no_job_can_have_is_refused_by_name(platform, launcher):
 
 
 def test_why_a_job_waits(platform, launcher):
-    platform.fake.waits.update(QUEUED=0.4, PENDING=0.4)
+    platform.fake.waits.update(QUEUED=2.0, PENDING=2.0)  # looked at often meanwhile
     launcher.deploy(platform.run("succeed"))
     queued, pending, ended = news_of(launcher, 3)
     assert isinstance(queued, Waits)
@@ -157,8 +164,7 @@ def test_why_a_job_waits(platform, launcher):
 @pytest.mark.parametrize("state", ["CANCELLED", "EXPIRED", "FAILED"])
 def test_a_job_that_is_ended_from_outside(platform, launcher, state):
     deployment = launcher.deploy(platform.run("wait"))
-    while not platform.is_running(deployment):
-        time.sleep(0.02)
+    until_it_runs(platform, deployment)
     with platform.fake.machines.lock:
         platform.job(deployment).become(state, 13, "Internal error")
     ended = end_of(launcher)
@@ -192,10 +198,9 @@ def test_twins_are_one_run_to_the_agent(platform, launcher):
     launcher._jobs._names[run.id, run.attempt].add(first.handle)
     assert first.handle != second.handle
     for each in (first, second):
-        while not platform.is_running(each):
-            time.sleep(0.02)
+        until_it_runs(platform, each)
     platform.kill(first)
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while platform.job(first) is not None:  # it is deleted, and nobody is told
         assert time.monotonic() < until
         assert not [each for each in launcher.watch(0.1) if isinstance(each, Ended)]
@@ -215,7 +220,7 @@ def test_a_twin_of_what_has_succeeded_is_cancelled(platform, launcher):
         platform.job(first).become("SUCCEEDED")
     ended = end_of(launcher)
     assert (ended.deployment, ended.to_report) == (first, False)
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while platform.job(second).state not in ("CANCELLING", "CANCELLED"):
         assert time.monotonic() < until
         time.sleep(0.02)
@@ -225,7 +230,7 @@ def test_vertex_away_for_a_while(platform, launcher, caplog):
     deployment = launcher.deploy(platform.run("succeed"))
     platform.fake.fail("list", "UNAVAILABLE", times=2)
     platform.fake.fail("list", None, seconds=0.3)
-    ended = end_of(launcher, timeout=20)
+    ended = end_of(launcher)
     assert ended.deployment == deployment
     assert "UNAVAILABLE: injected" in caplog.text
 
@@ -244,8 +249,13 @@ def test_five_hundred_are_seen_by_pages_and_looked_at_less_often(platform, launc
     while time.monotonic() < until:
         assert launcher.watch(0.1) == []
     # Two pages each time, no job by itself, and ever longer pauses.
+    assert set(platform.fake.asked) <= {"list"}
+    assert len(platform.fake.asked) <= 20
+    until = time.monotonic() + 60
+    while len(platform.fake.asked) < 4:
+        assert time.monotonic() < until, platform.fake.asked
+        assert launcher.watch(0.1) == []
     assert set(platform.fake.asked) == {"list"}
-    assert 4 <= len(platform.fake.asked) <= 20
     with platform.fake.machines.lock:
         platform.fake.machines.jobs.clear()
 
@@ -267,12 +277,12 @@ def test_an_agent_that_ends_does_not_wait_for_all_that_is_to_be_deleted(platform
     for _ in range(12):
         first.deploy(platform.run("succeed"))
     ended = news_of(first, 12, Ended)
-    platform.fake.fail("delete", "UNAVAILABLE", seconds=0.5, times=99)
+    platform.fake.fail("delete", "UNAVAILABLE", seconds=4.0, times=99)
     for each in ended:
         first.release(each.deployment)
     began = time.monotonic()
     first.close()
-    assert time.monotonic() < began + 1.5
+    assert time.monotonic() < began + 8.0  # four are asked at a time: all would take 12 s
     platform.fake.faults.clear()
     second = platform.launcher()
     list(second.recover(agent))

@@ -25,7 +25,7 @@ def launcher(scene, tmp_path: Path, monkeypatch) -> Iterator[LocalLauncher]:
 
 
 def _ended(launcher):
-    until = time.monotonic() + 30
+    until = time.monotonic() + 90
     while time.monotonic() < until:
         if ended := launcher.watch(0.2):
             return ended

@@ -32,7 +32,7 @@ def client(database_url):
 
 def claimed(client, **more):
     """Take the one run that there is, as an agent and its process do; return what they know."""
-    answer = client.claim(Claim(agent="a-1", name="rack", kind="local", wait=10, **more))
+    answer = client.claim(Claim(agent="a-1", name="rack", kind="local", wait=60, **more))
     (run,) = answer.runs
     mine = Activate(attempt=run.attempt, nonce="n", host="here", pid=7)
     client.deploying(run.id, Deploying(attempt=run.attempt, agent="a-1"))
@@ -43,6 +43,7 @@ def claimed(client, **more):
 
 
 def test_from_a_project_to_the_logs_of_a_run(client):
+    began = datetime.datetime.now(datetime.UTC)
     assert client.server().wire == 1
     assert client.projects() == []
     project = client.create_project("a/b ü", "What it is for")
@@ -55,7 +56,7 @@ def test_from_a_project_to_the_logs_of_a_run(client):
     assert (listed.id, listed.name, listed.version, listed.graph) == (flow_id, "sums", 1, None)
     shown = client.get_flow(flow_id)
     assert len(shown.graph["tasks"]) == 2
-    assert shown.next_run > datetime.datetime.now(datetime.UTC)
+    assert shown.next_run > began
     client.set_schedule(shown.version_group_id, False)
     assert client.get_flow(flow_id).schedule_active is False
     client.set_overrides(shown.version_group_id, parameters={"n": [5]}, labels=["x"])
@@ -102,7 +103,7 @@ def test_from_a_project_to_the_logs_of_a_run(client):
 
     end = EventBatch(attempt=1, nonce="n", first=5, events=[FlowState(at=now, type="Success")])
     client.events(made.id, end, got.token)
-    assert client.wait_for_flow_run(made.id, timeout=10).state == "Success"
+    assert client.wait_for_flow_run(made.id, timeout=60).state == "Success"
     assert list(client.logs(made.id, follow=True))[-1].message == "beware"
     history = [entry.state for entry in client.flow_run_states(made.id)]
     assert history[0] == "Scheduled"
@@ -142,7 +143,7 @@ def test_orders_and_a_process_that_ends(client):
     with pytest.raises(NotAuthorized):
         Client(client.api_url, got.token).projects()
     client.exited(second.id, Exited(attempt=1, reason="killed by SIGKILL"), got.token)
-    ended = client.wait_for_flow_run(second.id, timeout=10)
+    ended = client.wait_for_flow_run(second.id, timeout=60)
     assert ended.state == "Cancelled"
 
 

@@ -23,7 +23,7 @@ class Kubectl:
             env=self._env,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
         assert done.returncode == code, done.stdout + done.stderr
@@ -41,7 +41,7 @@ def test_a_job_from_its_making_to_its_end(kubectl: Kubectl) -> None:
         "create", "--validate=strict", "-f", "-", text=json.dumps(job("sums", "echo 42"))
     )
     assert made == "job.batch/sums created\n"
-    kubectl("wait", "--for=condition=complete", "--timeout=20s", "job/sums")
+    kubectl("wait", "--for=condition=complete", "--timeout=60s", "job/sums")
     assert kubectl("logs", "job/sums") == "42\n"
     assert "sums" in kubectl("get", "jobs")
     assert "Successfully assigned default/sums-" in kubectl("describe", "pods")

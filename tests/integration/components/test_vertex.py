@@ -58,7 +58,7 @@ def job(*command, name="a job", image="headrace:test", labels=None, **env):
     }
 
 
-def ended(client, name, timeout=10):
+def ended(client, name, timeout=60):
     until = time.monotonic() + timeout
     while not (found := client.get_custom_job(name=name)).end_time:
         assert time.monotonic() < until, found.state

@@ -198,7 +198,7 @@ class Place:
         return container
 
     def until_healthy(self, container) -> None:
-        end = time.monotonic() + 60
+        end = time.monotonic() + 120
         while True:
             container.reload()
             state = container.attrs["State"]
@@ -224,7 +224,7 @@ def place(docker_engine, image, tmp_path):
 
 def test_what_compose_starts_runs_a_flow(place, image):
     keys = place.start("keys")
-    assert keys.wait(timeout=60)["StatusCode"] == 0, keys.logs().decode()
+    assert keys.wait(timeout=120)["StatusCode"] == 0, keys.logs().decode()
     said = keys.logs().decode()
     assert "The first key of scope admin is in /keys/admin" in said
     server = place.start("server")
@@ -235,7 +235,7 @@ def test_what_compose_starts_runs_a_flow(place, image):
     assert secret not in said
     # A second start makes no other keys.
     again = place.start("keys")
-    assert again.wait(timeout=60)["StatusCode"] == 0
+    assert again.wait(timeout=120)["StatusCode"] == 0
     assert again.logs() == b""
     agent = place.start("agent")
     place.until_healthy(agent)
@@ -250,7 +250,7 @@ def test_what_compose_starts_runs_a_flow(place, image):
     assert b"in a container" in registered
     with Client(place.url, secret) as client:
         run = client.create_flow_run("in a container", "p").id
-        end = time.monotonic() + 90
+        end = time.monotonic() + 150
         while not (found := client.get_flow_run(run)).is_finished:
             assert time.monotonic() < end, (found.state, found.message, agent.logs().decode())
             time.sleep(0.2)
@@ -262,7 +262,7 @@ def test_what_compose_starts_runs_a_flow(place, image):
     assert server.exec_run(["headrace-health"]).exit_code == 0
     # SIGTERM reaches the programs themselves: neither needs to be killed.
     for container in (agent, server):
-        container.stop(timeout=20)
+        container.stop(timeout=60)
         container.reload()
         assert container.attrs["State"]["ExitCode"] == 0, container.logs().decode()
 
@@ -305,7 +305,7 @@ def test_what_the_manifest_for_kubernetes_starts_serves(docker_engine, image, tm
     try:
         for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
             url = f"http://127.0.0.1:{port}{server[probe]['httpGet']['path']}"
-            end = time.monotonic() + 60
+            end = time.monotonic() + 120
             while not is_well(url):
                 assert time.monotonic() < end, started.logs().decode()
                 time.sleep(0.1)

@@ -68,10 +68,10 @@ class Supervisor:
         self.directory = RunDirectory(path)
         self.directory.write(RunSpec(flow_run_id="run-1", attempt=1, api_url=peer.url, token="t"))
         given = {
-            "activation": 5,
-            "cancel_grace": 5,
-            "term_grace": 1,
-            "flush": 2,
+            "activation": 60,
+            "cancel_grace": 60,
+            "term_grace": 30,
+            "flush": 60,
             "output": 10_000,
             "memory": 1_000_000,
         } | patience
@@ -81,7 +81,7 @@ class Supervisor:
             stdout=subprocess.DEVNULL,
         )
 
-    def wait(self, timeout: float = 20) -> int:
+    def wait(self, timeout: float = 90) -> int:
         return self.process.wait(timeout)
 
     @property
@@ -92,7 +92,7 @@ class Supervisor:
 
     @property
     def runner(self) -> int:
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while time.monotonic() < until:
             record = self.directory.read(SupervisorRecord)
             if record is not None and record.runner is not None:
@@ -125,7 +125,7 @@ def start(peer: RunPeer, tmp_path: Path) -> Iterator[object]:
             supervisor.process.wait()
         record = supervisor.directory.read(SupervisorRecord)
         if record is not None and record.runner is not None:
-            until = time.monotonic() + 5
+            until = time.monotonic() + 30
             while record.runner.is_alive() and time.monotonic() < until:
                 time.sleep(0.01)
             left = record.runner.is_alive()
@@ -186,14 +186,14 @@ def test_a_process_that_is_refused_starts_nothing(peer, start):
 
 def test_without_a_server_nothing_is_started_and_that_is_said_later(peer, start):
     peer.away = True
-    supervisor = start("log('it began')", activation=0.7)
+    supervisor = start("log('it began')", activation=4)
     assert supervisor.wait() == 12
     assert supervisor.exit.how == "unreachable"
     assert not supervisor.exit.reported
     assert peer.asked.count("activate") >= 3
     peer.away = False
     assert settle(supervisor.directory).reported
-    assert peer.exits == ["the server was not reached for 0.7 s"]
+    assert peer.exits == ["the server was not reached for 4 s"]
     assert settle(supervisor.directory).reported
     assert len(peer.exits) == 1
 
@@ -218,7 +218,8 @@ time.sleep(60)
     killed_at = time.monotonic()
     os.kill(supervisor.runner, signal.SIGKILL)
     peer.wait_for(lambda peer: peer.exits)
-    assert time.monotonic() - killed_at < 1.0
+    # Where nobody saw it, it would be when the lease has passed: after 30 s.
+    assert time.monotonic() - killed_at < 12.0
     assert peer.exits == ["killed by SIGKILL"]
     assert supervisor.wait() == 10
     assert "last words" in "".join(peer.lines)
@@ -242,7 +243,7 @@ os.kill(os.getpid(), signal.SIGKILL)
     )
     assert supervisor.wait() == 10
     child = int((tmp_path / "child").read_text())
-    until = time.monotonic() + 5
+    until = time.monotonic() + 60
     while os.path.exists(f"/proc/{child}") and time.monotonic() < until:
         time.sleep(0.01)
     assert not os.path.exists(f"/proc/{child}")
@@ -274,7 +275,7 @@ while True:
     time.sleep(0.1)
 """,
         cancel_grace=0.3,
-        term_grace=0.3,
+        term_grace=4,
     )
     peer.wait_for(lambda peer: peer.events)
     peer.cancel = "now"
@@ -292,7 +293,7 @@ while "superseded" not in frame()[1]:
 log("too late")
 time.sleep(60)
 """,
-        cancel_grace=0.3,
+        cancel_grace=4,
     )
     peer.wait_for(lambda peer: peer.events)
     peer.refused = "superseded"
@@ -303,7 +304,7 @@ time.sleep(60)
 
 
 def test_the_lease_is_renewed_while_the_runner_holds_still(peer, start):
-    peer.lease = 0.6
+    peer.lease = 3.0
     supervisor = start(
         """
 flow("Running")
@@ -334,7 +335,7 @@ open({str(tmp_path / "all")!r}, "w")
 wait_for({str(tmp_path / "go")!r})
 flow("Success")
 """,
-        flush=20,
+        flush=60,
         memory=5_000,
     )
     peer.wait_for(lambda peer: peer.events)
@@ -387,7 +388,9 @@ time.sleep(60)
     peer.away = True
     gone.touch()
     peer.wait_for(lambda _: supervisor.directory.stdout.read_text() == "all\n")
-    time.sleep(0.5)
+    # What it has been told is written down before it is sent, or while nobody takes it.
+    spool = supervisor.directory.spool
+    peer.wait_for(lambda _: spool.exists() and b'"message":"99"' in spool.read_bytes())
     supervisor.process.kill()
     supervisor.process.wait()
     runner = supervisor.runner
@@ -397,7 +400,7 @@ time.sleep(60)
     assert [line for line in peer.lines if line != "all"] == [str(number) for number in range(100)]
     assert len(peer.exits) == 1
     # Its runner was ended, too, before anybody said that the run is free.
-    until = time.monotonic() + 5
+    until = time.monotonic() + 60
     while os.path.exists(f"/proc/{runner}") and time.monotonic() < until:
         time.sleep(0.01)
     assert not os.path.exists(f"/proc/{runner}")
@@ -417,7 +420,7 @@ flow("Success")
 """,
         file_size=20_000,
         memory=60_000,
-        flush=20,
+        flush=60,
     )
     peer.wait_for(lambda peer: peer.events)
     peer.away = True
@@ -521,5 +524,5 @@ def test_a_stopped_supervisor_goes_on_where_it_was(peer, start):
 def test_a_run_that_is_not_there_or_not_ones_own_is_not_asked_for_again(peer, start, status, code):
     peer.problem = (status, {"code": code, "message": "No."})
     supervisor = start("flow('Success')")
-    assert supervisor.wait(10) == 11
+    assert supervisor.wait() == 11
     assert peer.asked == ["activate"]

@@ -280,18 +280,21 @@ def test_watching(small_server, small_client, tmp_path):
     file = tmp_path / "watched.py"
     code = "from headrace import Flow, task\n@task\ndef f(): return {}\nwith Flow('w') as w: f()\n"
     file.write_text(code.format(1))
-    watching = subprocess.Popen(
-        [PROGRAM, "register", "--project", "etl", "-p", str(file), "--watch"],
-        env={**os.environ, **small_server.env},
-        stdout=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    log = tmp_path / "log"
+    with log.open("w") as output:
+        watching = subprocess.Popen(
+            [PROGRAM, "register", "--project", "etl", "-p", str(file), "--watch"],
+            env={**os.environ, **small_server.env},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
     try:
-        until = time.monotonic() + 60
+        until = time.monotonic() + 120
         for version in (1, 2):
             while [flow.version for flow in small_client.flows("etl")] != [version]:
-                assert time.monotonic() < until
-                assert watching.poll() is None
+                assert time.monotonic() < until, log.read_text()
+                assert watching.poll() is None, log.read_text()
                 time.sleep(0.05)
             file.write_text(code.format(2))
     finally:

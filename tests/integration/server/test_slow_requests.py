@@ -20,7 +20,7 @@ WHOLE = BEGUN + b'content-length: 13\r\n\r\n{"name": "p"}'
 
 
 class Impatient(BoundedRequests):
-    longest_arrival = 0.3
+    longest_arrival = 1.5  # a loaded machine is slow to send, too
 
 
 @asynccontextmanager
@@ -53,7 +53,7 @@ async def said(port: int, *parts: bytes, pause: float = 0.0) -> tuple[bytes, flo
             await asyncio.sleep(pause)
     data = b""
     with contextlib.suppress(ConnectionError):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             data = await reader.read()
     took = time.monotonic() - began
     writer.close()
@@ -79,7 +79,7 @@ def test_a_request_that_does_not_arrive_is_given_up(parts: list[bytes], tmp_path
     async def scenario() -> None:
         async with listening(tmp_path) as port:
             data, took = await said(port, *parts, pause=0.1)
-            assert 0.25 < took < 5
+            assert 1.4 < took < 20
             assert data.count(b"HTTP/1.1 201") == parts.count(WHOLE)
             assert b"HTTP/1.1 5" not in data
 
@@ -89,8 +89,9 @@ def test_a_request_that_does_not_arrive_is_given_up(parts: list[bytes], tmp_path
 def test_a_byte_now_and_then_does_not_help(tmp_path: Path):
     async def scenario() -> None:
         async with listening(tmp_path) as port:
-            _, took = await said(port, BEGUN, *[b"x: y\r\n"] * 10, pause=0.1)
-            assert took < 5
+            data, took = await said(port, BEGUN, *[b"x: y\r\n"] * 30, pause=0.1)
+            assert b"HTTP/1.1 2" not in data
+            assert took < 20
 
     asyncio.run(scenario())
 
@@ -105,7 +106,7 @@ def test_a_head_without_an_end_is_refused(tmp_path: Path):
             # What it was told may be lost, as it went on sending.
             data, took = await said(port, asks, *lines * 5, b"\r\n", pause=0.01)
             assert b"alive" not in data
-            assert took < 5
+            assert took < 20
 
     asyncio.run(scenario())
 
@@ -114,7 +115,7 @@ def test_requests_that_arrive_are_served_however_long_their_connection_lasts(tmp
     async def scenario() -> None:
         async with listening(tmp_path) as port:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            for _ in range(4):
+            for _ in range(10):
                 writer.write(b"GET /health HTTP/1.1\r\n" + HOST + b"\r\n")
                 assert b"200 OK" in await reader.readuntil(b"alive")
                 await asyncio.sleep(0.2)

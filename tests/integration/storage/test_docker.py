@@ -171,7 +171,7 @@ def test_what_has_not_changed_is_not_built(engine, tiny, caplog):
         seconds = time.monotonic() - begun
         assert again.serialize() == first.serialize()
         assert "Building" not in caplog.text
-        assert seconds < 2
+        assert seconds < 15  # a build and a check of what it made would take longer
     assert stored(flow_that_gives(2), **tiny).image != first.image
     assert stored(flow_that_gives(1), **tiny, build_kwargs={"nocache": True}).image
     assert "Building" in caplog.text
@@ -202,7 +202,7 @@ def test_another_flow_costs_no_installation(whole, caplog):
     steps = caplog.text.split("Step ")
     (install,) = (step for step in steps if "pip" in step)
     assert "Using cache" in install
-    assert seconds < 20
+    assert seconds < 90
 
 
 def test_several_flows_in_one_image(engine, headrace_image):

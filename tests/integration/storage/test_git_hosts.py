@@ -373,7 +373,7 @@ def test_a_limit(place, repository, kept):
     if place.kind.ref == "commit":
         return  # CodeCommit does not say until when
     until = str(caught.value).partition("after ")[2].partition(" UTC")[0]
-    assert 3500 < (datetime.fromisoformat(until) - datetime.utcnow()).total_seconds() <= 3601
+    assert 3000 < (datetime.fromisoformat(until) - datetime.utcnow()).total_seconds() <= 3601
     assert "in 60 minutes" in str(caught.value)
     place.api.limit(1)
     assert result_of(kept()) == 1

@@ -130,7 +130,7 @@ def test_a_flow_starts_another_waits_for_it_and_takes_its_values(client):
 
 def test_a_tracked_run_starts_another_once(client):
     parent = client.create_flow_run("parent", "etl", name="mother")
-    assert client.wait_for_flow_run(parent.id, timeout=60).state == "Success"
+    assert client.wait_for_flow_run(parent.id, timeout=120).state == "Success"
     (child,) = [run for run in client.flow_runs(limit=9) if run.name == "mother-child"]
     assert child.idempotency_key == f"{parent.id}/create_flow_run-1"
     assert child.state == "Success"
@@ -138,7 +138,7 @@ def test_a_tracked_run_starts_another_once(client):
 
 def test_a_tracked_run_names_itself(client):
     made = client.create_flow_run("named", "etl")
-    ended = client.wait_for_flow_run(made.id, timeout=60)
+    ended = client.wait_for_flow_run(made.id, timeout=120)
     assert (ended.state, ended.name) == ("Success", "named by itself")
 
 
@@ -171,7 +171,7 @@ def test_starting_cancelling_and_waiting_too_long(client):
 
 def test_a_value_that_cannot_be_reached_says_so(client, tmp_path):
     made = client.create_flow_run("child", "etl")
-    client.wait_for_flow_run(made.id, timeout=60)
+    client.wait_for_flow_run(made.id, timeout=120)
     with set_temporary_config({"home_dir": str(tmp_path)}):
         with pytest.raises(ResultNotFound, match="cannot be read here.*target"):
             FlowRunView.from_flow_run_id(made.id).get_task_run("total-1").get_result()
@@ -256,7 +256,7 @@ def use_prefects():
     assert not isinstance(old.set_flow_run_state(made, Scheduled()), Cancelled)
     assert old.cancel_flow_run(made) is True
     made = old.create_flow_run(version_group_id=flow.version_group_id)
-    client.wait_for_flow_run(made, timeout=60)
+    client.wait_for_flow_run(made, timeout=120)
     task_run = old.get_task_run_info(made, "check-1", 1)
     assert (task_run.id, task_run.task_slug) == (f"{made}/check-1[1]", "check-1")
     assert isinstance(old.get_task_run_state(task_run.id), Success)

@@ -50,7 +50,7 @@ def test_a_run_that_asks_for_more_than_itself_needs_a_key(tmp_path):
         )
         with running_agent(server, env={"HEADRACE_API_KEY": agent}):
             made = admin.create_flow_run("parent", "etl")
-            ended = admin.wait_for_flow_run(made.id, timeout=60)
+            ended = admin.wait_for_flow_run(made.id, timeout=120)
             # The token of its own was enough for its name, and for no more.
             assert (ended.state, ended.name) == ("Failed", "renamed")
             (line,) = [each.message for each in admin.logs(made.id, level=40)]
@@ -60,7 +60,7 @@ def test_a_run_that_asks_for_more_than_itself_needs_a_key(tmp_path):
 
             # A worker has no channel to the runner for it, and asks the server by the token.
             made = admin.create_flow_run("elsewhere", "etl")
-            ended = admin.wait_for_flow_run(made.id, timeout=60)
+            ended = admin.wait_for_flow_run(made.id, timeout=120)
             assert (ended.state, ended.name) == ("Success", "renamed by a worker")
 
             keyed = admin.create_flow_run(
@@ -69,9 +69,9 @@ def test_a_run_that_asks_for_more_than_itself_needs_a_key(tmp_path):
                 run_config={"type": "LocalRun", "env": {"HEADRACE_API_KEY": user}},
                 name="with a key",
             )
-            assert admin.wait_for_flow_run(keyed.id, timeout=60).state == "Success"
+            assert admin.wait_for_flow_run(keyed.id, timeout=120).state == "Success"
             (child,) = admin.flow_runs(name="renamed-child") + admin.flow_runs(
                 name="with a key-child"
             )
             assert child.created_by == "flows"
-            assert admin.wait_for_flow_run(child.id, timeout=60).state == "Success"
+            assert admin.wait_for_flow_run(child.id, timeout=120).state == "Success"

@@ -208,13 +208,15 @@ class PodWorker:
         waits = [waiting for _, waiting in self.running.values()]
         if not waits:
             return
-        for container, _ in self.running.values():
-            container.terminate()
-        await asyncio.wait(waits, timeout=max(grace, 0.001))
+        if grace > 0:  # without any, the runtime kills at once
+            for container, _ in self.running.values():
+                container.terminate()
+            await asyncio.wait(waits, timeout=grace)
         for container, waiting in self.running.values():
             if not waiting.done():
                 container.kill()
-        await asyncio.gather(*waits)
+        # Whoever ends this meanwhile ends no wait: each process is waited for.
+        await asyncio.wait(waits)
         for group, key in (
             (self.report.regulars, "containers"),
             (self.report.inits, "initContainers"),

@@ -86,7 +86,7 @@ def test_who_waits_is_woken_at_once(database_url: str, tmp_path: Path):
         began = timestamp()
         new = await made(app)
         assert await ids(waiting) == [new.id]
-        assert timestamp() - began < 5
+        assert timestamp() - began < 9  # without being woken, it would be 10 s
 
     play(scenario, database_url, tmp_path)
 
@@ -96,11 +96,11 @@ def test_a_wait_ends_with_nothing_and_says_when_the_next_run_is_due(tmp_path: Pa
         await registered(app)
         began = timestamp()
         assert (await claim(app, wait=0.2)) == Claimed()
-        assert 0.15 < timestamp() - began < 5
+        assert 0.15 < timestamp() - began < 20
         await made(app, start_time=soon(40))
         got = await claim(app)
         assert got.runs == []
-        assert got.next_due == pytest.approx(40, abs=2)
+        assert got.next_due == pytest.approx(40, abs=15)
 
     play(scenario, f"sqlite:///{tmp_path / 'headrace.db'}", tmp_path)
 
@@ -108,10 +108,10 @@ def test_a_wait_ends_with_nothing_and_says_when_the_next_run_is_due(tmp_path: Pa
 def test_a_scheduled_run_is_handed_out_when_it_is_due(database_url: str, tmp_path: Path):
     async def scenario(app: App) -> None:
         await registered(app)
-        at = timestamp() + 1.2
-        new = await made(app, start_time=soon(1.2))
-        assert await ids(claim(app, wait=20)) == [new.id]
-        assert at - 0.05 <= timestamp() < at + 1
+        at = timestamp() + 2.0
+        new = await made(app, start_time=soon(2.0))
+        assert await ids(claim(app, wait=30)) == [new.id]
+        assert at - 0.05 <= timestamp() < at + 7  # the next plain look would be ten seconds later
 
     play(scenario, database_url, tmp_path)
 
@@ -121,14 +121,14 @@ def test_a_run_is_handed_out_ahead_of_its_time_to_who_asks_for_that(
 ):
     async def scenario(app: App) -> None:
         await registered(app)
-        new = await made(app, start_time=soon(6))
-        began = timestamp()
-        waits = asyncio.create_task(claim(app, "a1", wait=20))
+        at = timestamp() + 12
+        new = await made(app, start_time=soon(12))
+        waits = asyncio.create_task(claim(app, "a1", wait=30))
         await asyncio.sleep(0)
-        (got,) = (await claim(app, "a2", wait=20, ahead=5.5)).runs
+        (got,) = (await claim(app, "a2", wait=30, ahead=9.5)).runs
         assert got.id == new.id
-        assert 0.3 < timestamp() - began < 4
-        assert got.start_time.timestamp() == pytest.approx(began + 6, abs=1)
+        assert at - 9.7 < timestamp() < at
+        assert at <= got.start_time.timestamp() < at + 1.5
         waits.cancel()
 
     play(scenario, database_url, tmp_path)
@@ -172,7 +172,7 @@ def test_an_agent_that_waits_learns_at_once_that_a_run_is_cancelled(
         began = timestamp()
         await app.post(f"/flow-runs/{new.id}/cancel", {}, FlowRun)
         assert (await waiting).cancelled == [new.id]
-        assert timestamp() - began < 5
+        assert timestamp() - began < 9
 
     play(scenario, database_url, tmp_path)
 

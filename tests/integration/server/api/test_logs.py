@@ -136,8 +136,8 @@ def test_whoever_follows_gets_lines_as_they_come(database_url: str, tmp_path: Pa
             await asyncio.sleep(0.005)
         began = time.monotonic()
         await process.end()
-        await asyncio.wait_for(following, 10)
-        assert time.monotonic() - began < 5
+        await asyncio.wait_for(following, 60)
+        assert time.monotonic() - began < 15  # it would wait for 30 s
         assert lines == [f"{letter} {number}" for number in range(30) for letter in "ab"]
 
     play(scenario, database_url, tmp_path)
@@ -159,7 +159,7 @@ def test_whoever_follows_at_another_server_gets_them_too(postgresql: Any, tmp_pa
             assert [line.message for line in (await following).items] == ["hello"]
             await process.end()
             assert (await waiting).state == "Success"
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 15  # both would wait for 30 s
 
     with postgresql.database() as url:
         asyncio.run(scenario(url))
@@ -171,11 +171,11 @@ def test_a_wait_ends_when_its_time_is_up(database_url: str, tmp_path: Path):
         process = await started(app)
         began = time.monotonic()
         assert (await page(app, process.run_id, wait=0.3)).items == []
-        assert 0.25 < time.monotonic() - began < 5
+        assert 0.25 < time.monotonic() - began < 20
         # A run that is over has nothing to wait for.
         await app.post(f"/flow-runs/{process.run_id}/cancel", None, FlowRun)
         await process.end("Cancelled")
-        assert (await asyncio.wait_for(page(app, process.run_id, wait=30), 5)).is_finished
+        assert (await asyncio.wait_for(page(app, process.run_id, wait=30), 20)).is_finished
 
     play(scenario, database_url, tmp_path)
 

@@ -190,7 +190,7 @@ def test_orders_wake_who_waits_for_them(database_url: str, tmp_path: Path):
     async def scenario(app: App) -> None:
         await _claimed(app)
         await app.post("/runs/r1/activate", Activate(attempt=1, nonce="n1"), Activated)
-        waiting = asyncio.ensure_future(_events(app, _batch(1, wait=10.0)))
+        waiting = asyncio.ensure_future(_events(app, _batch(1, wait=20.0)))
         await asyncio.sleep(0.2)
         await _events(app, _batch(1, LogLine(at=1.0, message="no order")))
         await asyncio.sleep(0.2)
@@ -200,10 +200,11 @@ def test_orders_wake_who_waits_for_them(database_url: str, tmp_path: Path):
         app.parts.hub.notify("orders:r1")
         answer = await waiting
         assert (answer.cancel, answer.refused) == ("Not needed.", None)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 9
         # An order that is there already is not waited for.
-        assert (await _events(app, _batch(2, wait=10.0))).cancel == "Not needed."
-        assert time.monotonic() - began < 4
+        began = time.monotonic()
+        assert (await _events(app, _batch(2, wait=20.0))).cancel == "Not needed."
+        assert time.monotonic() - began < 9
 
     play(scenario, database_url, tmp_path)
 
@@ -212,7 +213,7 @@ def test_the_loss_of_the_run_wakes_who_waits(database_url: str, tmp_path: Path):
     async def scenario(app: App) -> None:
         await _claimed(app)
         await app.post("/runs/r1/activate", Activate(attempt=1, nonce="n1"), Activated)
-        waiting = asyncio.ensure_future(_events(app, _batch(1, wait=10.0)))
+        waiting = asyncio.ensure_future(_events(app, _batch(1, wait=20.0)))
         await asyncio.sleep(0.2)
         await app.post("/runs/r1/exited", Exited(attempt=1, reason="host lost"), type(None))
         assert (await waiting).refused == "superseded"
@@ -228,10 +229,10 @@ def test_a_wait_ends_before_the_lease_does(database_url: str, tmp_path: Path):
         await app.post("/runs/r1/activate", Activate(attempt=1, nonce="n1"), Activated)
         began = time.monotonic()
         answer = await _events(app, _batch(1, wait=60.0))
-        assert (answer.refused, answer.cancel, answer.lease) == (None, None, 1.0)
-        assert time.monotonic() - began < 0.95
+        assert (answer.refused, answer.cancel, answer.lease) == (None, None, 6.0)
+        assert time.monotonic() - began < 5.9
 
-    policy = Policy(lease=datetime.timedelta(seconds=1))
+    policy = Policy(lease=datetime.timedelta(seconds=6))
     play(scenario, database_url, tmp_path, policy=policy)
 
 

@@ -403,14 +403,14 @@ def test_waiting_is_answered_when_the_state_changes(database_url: str, tmp_path:
         assert at_once.state == "Scheduled"
         began = time.monotonic()
         assert (await app.get(path, FlowRun, state="Scheduled", seconds=0.2)).state == "Scheduled"
-        assert 0.15 < time.monotonic() - began < 5
+        assert 0.15 < time.monotonic() - began < 20
         waiting = asyncio.create_task(app.get(path, FlowRun, state="Scheduled", seconds=30))
         unnamed = asyncio.create_task(app.get(path, FlowRun, seconds=30))
         await asyncio.sleep(0.3)
         began = time.monotonic()
         await claimed(app)
         assert {(await waiting).state, (await unnamed).state} == {"Submitted"}
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 15  # both would wait for 30 s
         assert (await refused(app.get("/flow-runs/none/wait", FlowRun))).status == 404
 
     play(scenario, database_url, tmp_path)
