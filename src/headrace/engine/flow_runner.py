@@ -289,7 +289,8 @@ class FlowRunner:
         """Return the state in which the flow run ends, or waits."""
         nodes = machine.nodes
         states = machine.final_states()
-        result = {task: states[task] for task in wanted}
+        # A tracked run brings no values here; the states cost nothing, and handlers ask for them.
+        result = {task: states[task] for task in (wanted if self.tracker is None else states)}
         reference = [nodes[task] for task in self.flow.reference_tasks()]
         final = self._final_state(running, machine, reference, result)
         handler = self.flow.terminal_state_handler

@@ -10,7 +10,7 @@ import pytest
 from headrace import Flow, Parameter, task
 from headrace.engine.resumption import Past
 from headrace.engine.segments import BEGUN, STATE, VALUE, Record
-from headrace.states import Failed
+from headrace.states import Failed, State, Success
 from tests.support.tracked import Attempt
 
 begun = Record("", -1, "", BEGUN, inputs="same")
@@ -103,3 +103,34 @@ def test_a_failure_that_cannot_be_pickled_stays_one(tmp_path: Path) -> None:
         assert end is not None
         assert end.type == "Failed"
     assert isinstance(seen[1], Failed)
+
+
+def test_handlers_at_the_end_of_a_tracked_run_see_the_states_of_its_tasks(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    def tell(flow: Flow, old: State, new: State) -> None:
+        if new.is_failed():
+            failed = {task.name: state for task, state in new.result.items() if state.is_failed()}
+            told.extend(f"{name}: {state.message}" for name, state in failed.items())
+
+    def accept(flow: Flow, state: State, states: set[object]) -> State:
+        (failed,) = (each for each in state.result.values() if each.is_failed())
+        return Success("It was no use.") if isinstance(failed.result, ValueError) else state
+
+    @task
+    def fails() -> None:
+        raise ValueError("no use")
+
+    @task
+    def works() -> int:
+        return 1
+
+    with Flow("f", state_handlers=[tell]) as flow:
+        fails()
+        works()
+    Attempt(flow, tmp_path / "1").run()
+    assert told == ["fails: Error during execution of task: ValueError('no use')"]
+    flow.terminal_state_handler = accept
+    end = Attempt(flow, tmp_path / "2").run()
+    assert end is not None
+    assert (end.type, end.message) == ("Success", "It was no use.")
