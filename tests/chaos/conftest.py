@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 
 import pytest
 
 from tests.chaos.quick import QuickPlace
 from tests.support.place import running_place
-from tests.support.postgres import PostgreSQL
 
 #: Seconds that a process owns its run without a word.
 LEASE = 2.0
@@ -18,21 +16,19 @@ LEASE = 2.0
 LEASE_ON_A_BAD_NETWORK = 4.0
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module")
 def whole(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    shared_database_url: str,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[QuickPlace]:
-    with ExitStack() as stack:
-        url = None
-        if request.param == "postgresql":
-            postgresql: PostgreSQL = request.getfixturevalue("postgresql")
-            url = stack.enter_context(postgresql.database())
-        folder = tmp_path_factory.mktemp("chaos")
-        bad_network: bool = getattr(request.module, "BAD_NETWORK", False)
-        lease = LEASE_ON_A_BAD_NETWORK if bad_network else LEASE
-        yield stack.enter_context(
-            running_place(folder, url, lease=lease, bad_network=bad_network, kind=QuickPlace)
-        )
+    folder = tmp_path_factory.mktemp("chaos")
+    bad_network: bool = getattr(request.module, "BAD_NETWORK", False)
+    lease = LEASE_ON_A_BAD_NETWORK if bad_network else LEASE
+    with running_place(
+        folder, shared_database_url, lease=lease, bad_network=bad_network, kind=QuickPlace
+    ) as place:
+        yield place
 
 
 @pytest.fixture

@@ -140,10 +140,11 @@ class BrokenDeployments:
             else:
                 gate.refusal = scene.platform.refusal(busy=how == "429")
                 gate.cut()
-            comes = scene.start(goes=True)
             ends.go()
             scene.ended(ends)
             before = gate.turned_away
+            # While it is away for long, each next attempt comes later than the one before.
+            comes = scene.start(goes=True)
             scene.until(
                 lambda: f"({comes.id}, attempt 1)" in agent.log and gate.turned_away > before + 2,
                 "it is not tried",
@@ -151,7 +152,7 @@ class BrokenDeployments:
             gate.reopen()
             goes_on.go()
             scene.succeeded(ends, goes_on)
-            scene.ended(comes)
+            scene.ended(comes, timeout=60)
             assert len(comes.attempts("first")) == 1
             scene.released()
         # What is too busy, or away, is no fault of the run.

@@ -17,7 +17,6 @@ from headrace.core.errors import Conflict, ServerUnreachable
 from headrace.engine.run_directory import ExitRecord, RunDirectory, run_directories
 from headrace.server.db.database import make_engine, parse_url
 from headrace.server.db.schema import flow_runs, logs, task_run_states, writers
-from headrace.server.db.sqlite import default_url
 from tests.chaos.quick import QuickPlace
 from tests.chaos.story import check
 from tests.support.agents import RunningAgent, running_agent
@@ -164,7 +163,7 @@ class Line(Proxy):
 class LinedPlace(QuickPlace):
     """A place with the flows of this file."""
 
-    database_url: str | None = None
+    database_url: str
 
     def begin(self, flow: str, who: str = "x", label: str = "here", **parameters: object) -> str:
         """Make a run, past the network; return its id."""
@@ -185,9 +184,7 @@ class LinedPlace(QuickPlace):
             yield agent
 
     def engine(self) -> Engine:
-        given = self.database_url
-        url = default_url(self.server.home) if given is None else parse_url(given)
-        return make_engine(url, connections=1, writes=False)
+        return make_engine(parse_url(self.database_url), connections=1, writes=False)
 
     def lease_until(self, run: str) -> float:
         """Return until when a run's process owns it, in seconds since 1970; 0 if none does."""
@@ -289,7 +286,7 @@ def check_events(place: LinedPlace, run: str, state: str = "Success", *, unseen:
 
 @contextmanager
 def lined_place(
-    folder: Path, database_url: str | None, *, lease: float, bad_network: bool = True
+    folder: Path, database_url: str, *, lease: float, bad_network: bool = True
 ) -> Iterator[LinedPlace]:
     """Run a place with the flows of this file."""
     with running_place(

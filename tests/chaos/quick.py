@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -45,3 +46,11 @@ class QuickPlace(Place):
                 return
             assert time.monotonic() < until, counts
             time.sleep(0.05)
+
+    def hold(self, until: Path) -> str:
+        """Start a run that waits for a file; return its id once all that comes before is known."""
+        run = self.start("held", until=str(until))
+        self.wait_for_mark("hold")
+        self.wait_for_log(run, "there are 3 numbers")
+        self.wait_until_doubled(run)
+        return run

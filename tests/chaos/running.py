@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,6 @@ from headrace.server.db import schema
 from tests.chaos.evidence import connect
 from tests.chaos.harness import LEASE, LOST_AFTER, PROJECT, Chaos
 from tests.support.agents import running_agent
-from tests.support.postgres import PostgreSQL
 from tests.support.servers import headrace, running_server
 
 LABEL = "here"
@@ -47,18 +46,11 @@ def _lose_sooner(database_url: str) -> None:
     engine.dispose()
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def running(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Chaos]:
+@pytest.fixture(scope="module")
+def running(shared_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chaos]:
     """One server and one agent for the tests of a file: once on SQLite, once on PostgreSQL."""
-    folder = tmp_path_factory.mktemp("chaos")
-    with ExitStack() as stack:
-        url = f"sqlite:///{folder / 'headrace.db'}"
-        if request.param == "postgresql":
-            postgresql: PostgreSQL = request.getfixturevalue("postgresql")
-            url = stack.enter_context(postgresql.database())
-        yield stack.enter_context(running_chaos(folder, url))
+    with running_chaos(tmp_path_factory.mktemp("chaos"), shared_database_url) as chaos:
+        yield chaos
 
 
 @pytest.fixture

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import random
-import subprocess
 import time
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
-from headrace.wire.claims import Claim
 from tests.chaos.harness import LEASE, Chaos, Own, Shared
 from tests.chaos.running import chaos as chaos
 from tests.chaos.running import running as running
-from tests.support.servers import PROGRAM
+from tests.chaos.twins import LABEL, run_twins
 
 EXECUTORS = ("inline", "threads", "processes")
 
@@ -104,31 +101,12 @@ def test_what_a_run_has_of_its_own_stands_still(chaos: Chaos):
 
 
 def test_a_deployment_is_started_twice(chaos: Chaos, tmp_path: Path):
-    run = chaos.start("inline", labels=["twins"])
+    run = chaos.start("inline", labels=[LABEL])
     with chaos.client() as client:
-        asked = Claim(agent="by hand", name="by hand", kind="local", labels=["twins"], wait=10)
-        (claimed,) = client.claim(asked).runs
-    deployed = {
-        "HEADRACE_RUN_ID": claimed.id,
-        "HEADRACE_RUN_ATTEMPT": str(claimed.attempt),
-        "HEADRACE_RUN_TOKEN": claimed.token,
-    }
-    twins = [
-        subprocess.Popen(
-            [PROGRAM, "execute"],
-            env={**os.environ, **chaos.agent.env, **deployed},
-            cwd=tmp_path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        for _ in range(2)
-    ]
-    said = [twin.communicate(timeout=60)[0] for twin in twins]
+        twins = run_twins(client, chaos.agent.env, tmp_path, 2)
     known = chaos.finish()
     assert known[run].tables.run["attempt"] == 1
-    assert sorted(twin.returncode for twin in twins) == [0, 11], said
+    assert [code for code, _ in twins] == [0, 11], twins
 
 
 def test_a_run_that_is_lost_too_often_fails_with_its_story(chaos: Chaos):

@@ -52,10 +52,7 @@ def is_dead(pid: int) -> bool:
 )
 def test_a_run_ends_once_whoever_dies(place: QuickPlace, tmp_path: Path, parts: tuple[str, ...]):
     go = tmp_path / "go"
-    run = place.start("held", until=str(go))
-    place.wait_for_mark("hold")
-    place.wait_for_log(run, "there are 3 numbers")
-    place.wait_until_doubled(run)
+    run = place.hold(go)
     kill(place, run, parts)
     go.touch()
     place.wait(run, "Success", "Failed")
@@ -71,10 +68,7 @@ def test_a_run_ends_once_whoever_dies(place: QuickPlace, tmp_path: Path, parts: 
 
 def test_a_run_whose_machine_is_lost_is_taken_over(place: QuickPlace, tmp_path: Path):
     go = tmp_path / "go"
-    run = place.start("held", until=str(go))
-    place.wait_for_mark("hold")
-    place.wait_for_log(run, "there are 3 numbers")
-    place.wait_until_doubled(run)
+    run = place.hold(go)
     place.agent.close()
     go.touch()
     with place.another_agent(tmp_path):

@@ -9,7 +9,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -27,14 +27,13 @@ from tests.chaos.network import (
     wait_until,
 )
 from tests.support.agents import running_agent
-from tests.support.postgres import PostgreSQL
 from tests.support.proxy import Fault, Plan
 
 #: Seconds that a process owns its run without a word: its renewals come every third of it.
 LEASE = 3.0
 
 #: Tests of what the database has no part in.
-on_sqlite = pytest.mark.parametrize("whole", ["sqlite"], indirect=True)
+on_sqlite = pytest.mark.parametrize("shared_database_url", ["sqlite"], indirect=True)
 
 #: Everything at once, and what makes one request two.
 STORMS: dict[str, dict[Fault, float]] = {
@@ -52,17 +51,13 @@ STORMS: dict[str, dict[Fault, float]] = {
 }
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module")
 def whole(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    shared_database_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LinedPlace]:
-    with ExitStack() as stack:
-        url = None
-        if request.param == "postgresql":
-            postgresql: PostgreSQL = request.getfixturevalue("postgresql")
-            url = stack.enter_context(postgresql.database())
-        folder = tmp_path_factory.mktemp("network")
-        yield stack.enter_context(lined_place(folder, url, lease=LEASE))
+    folder = tmp_path_factory.mktemp("network")
+    with lined_place(folder, shared_database_url, lease=LEASE) as place:
+        yield place
 
 
 def _weather(place: LinedPlace, plan: Plan | None = None) -> None:

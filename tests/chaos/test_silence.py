@@ -16,10 +16,7 @@ from tests.chaos.story import check
 
 def test_a_stopped_process_that_comes_back_changes_nothing(place: QuickPlace, tmp_path: Path):
     go = tmp_path / "go"
-    run = place.start("held", until=str(go))
-    place.wait_for_mark("hold")
-    place.wait_for_log(run, "there are 3 numbers")
-    place.wait_until_doubled(run)
+    run = place.hold(go)
     supervisor, runner = place.show(run)["pid"], place.callers("hold")[0][0]
     for pid in (supervisor, runner):
         os.kill(pid, signal.SIGSTOP)

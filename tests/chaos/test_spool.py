@@ -7,7 +7,7 @@ import re
 import resource
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,6 @@ from tests.chaos.network import (
     wait_until,
 )
 from tests.support.agents import running_agent
-from tests.support.postgres import PostgreSQL
 from tests.support.servers import headrace
 
 #: Seconds that a process owns its run without a word.
@@ -36,20 +35,16 @@ LEASE = 3.0
 #: A supervisor waits no longer than that, at its end, for a server that is away.
 IMPATIENT = {"HEADRACE__RUNS__FLUSH_TIMEOUT": "0.3"}
 
-on_sqlite = pytest.mark.parametrize("whole", ["sqlite"], indirect=True)
+on_sqlite = pytest.mark.parametrize("shared_database_url", ["sqlite"], indirect=True)
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module")
 def whole(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    shared_database_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LinedPlace]:
-    with ExitStack() as stack:
-        url = None
-        if request.param == "postgresql":
-            postgresql: PostgreSQL = request.getfixturevalue("postgresql")
-            url = stack.enter_context(postgresql.database())
-        folder = tmp_path_factory.mktemp("spool")
-        yield stack.enter_context(lined_place(folder, url, lease=LEASE))
+    folder = tmp_path_factory.mktemp("spool")
+    with lined_place(folder, shared_database_url, lease=LEASE) as place:
+        yield place
 
 
 def _cut_off(place: LinedPlace, is_cut_off: bool = True) -> None:
