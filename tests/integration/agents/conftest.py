@@ -66,6 +66,8 @@ class Scene:
         self.folder = folder
         self.home = server.home
         self._runs: dict[Path, str] = {}
+        #: Those of the test that is run.
+        self._open: list[str] = []
 
     def start(
         self,
@@ -84,6 +86,7 @@ class Scene:
             start_time=start_time,
         )
         self._runs[where] = created.id
+        self._open.append(created.id)
         return created.id, where
 
     def looked(self, where: Path, timeout: float = 90) -> Any:
@@ -137,9 +140,12 @@ class Scene:
 
     def cancel_all(self) -> None:
         """Have nothing that a test has begun go on, or be tried again beside those that follow."""
-        for run_id in self._runs.values():
+        if not self.server.is_running:  # the test that killed it has failed
+            self.server.restart(kill=True)
+        for run_id in self._open:
             if not self.client.get_flow_run(run_id).is_finished:
                 self.client.cancel_flow_run(run_id)
+        self._open.clear()
 
     def until(
         self, condition: Callable[[], object], what: str, timeout: float = 90, run_id: str = ""
@@ -147,9 +153,9 @@ class Scene:
         end = time.monotonic() + timeout
         while not condition():
             if time.monotonic() >= end:
-                # Those of this test, or the one that is waited for.
-                runs = [run_id] if run_id else list(self._runs.values())[-2:]
-                raise AssertionError("\n".join([what, *map(self.seen, runs)]))
+                runs = [run_id] if run_id else self._open
+                told = map(self.seen, runs if self.server.is_running else [])
+                raise AssertionError("\n".join([what, *told]))
             time.sleep(0.02)
 
 

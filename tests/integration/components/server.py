@@ -21,6 +21,8 @@ START_SECONDS = 120
 #: Ports that the system gives nobody who takes any (see `ip_local_port_range`): one of those could be
 #: somebody else's between the moment it is chosen and that in which a server listens on it.
 _PORTS = range(20_000, 32_000)
+#: The number of the last of them that was given to a test, whichever process runs it.
+_LAST = Path(tempfile.gettempdir()) / f"headrace-tests-ports-{os.getuid()}"
 
 
 def could_not_run(reason: str) -> None:
@@ -31,7 +33,7 @@ def could_not_run(reason: str) -> None:
 def free_ports(count: int) -> list[int]:
     """Return ports that nobody listens on, and that no other test on this machine is given soon."""
     found: list[int] = []
-    with (Path(tempfile.gettempdir()) / f"headrace-tests-ports-{os.getuid()}").open("a+") as file:
+    with _LAST.open("a+") as file:
         # Test processes that run side by side go round together.
         fcntl.flock(file, fcntl.LOCK_EX)
         file.seek(0)
