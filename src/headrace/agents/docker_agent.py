@@ -6,11 +6,12 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from headrace.agents.docker.api import DockerApi
+from headrace.agents.docker.api import DockerApi, EngineAway, EngineRefusal
 from headrace.agents.docker.container import ContainerDefaults
 from headrace.agents.docker.launcher import DockerLauncher
 from headrace.agents.named_agent import NamedAgent
 from headrace.config import config
+from headrace.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from headrace.agents.identity import AgentDirectory
@@ -43,7 +44,8 @@ class DockerAgent(NamedAgent):
         api_key: The key to identify with; by default `config.api_key`.
 
     Raises:
-        ConfigError: If an address, a volume, the name or a label is none.
+        ConfigError: If an address, a volume, the name or a label is none, or if the engine is there
+            and has no such network.
         MissingExtraError: If the package `docker` is not installed.
         OSError: If its directory, below `config.home_dir`, cannot be made.
     """
@@ -67,15 +69,22 @@ class DockerAgent(NamedAgent):
         api_key: str | None = None,
     ) -> None:
         def launcher(client: Client, directory: AgentDirectory) -> DockerLauncher:
+            defaults = ContainerDefaults(
+                image=image or config.agents.default_image,
+                env=dict(env_vars or {}),
+                networks=list(networks),
+                volumes=list(volumes),
+            )
+            api = DockerApi(base_url, docker_client_timeout)
+            try:
+                _check(api, defaults.networks)
+            except ConfigError:
+                api.close()
+                raise
             self._launcher = DockerLauncher(
-                DockerApi(base_url, docker_client_timeout),
+                api,
                 api_url=client.api_url,
-                defaults=ContainerDefaults(
-                    image=image or config.agents.default_image,
-                    env=dict(env_vars or {}),
-                    networks=list(networks),
-                    volumes=list(volumes),
-                ),
+                defaults=defaults,
                 folder=directory.path,
                 pull=pull,
                 keep=keep,
@@ -97,6 +106,22 @@ class DockerAgent(NamedAgent):
         """Have `start` return. May be called from any thread."""
         super().stop()
         self._launcher.hurry()
+
+
+def _check(api: DockerApi, networks: Iterable[str]) -> None:
+    """See that the engine has networks; if it does not say, runs say later what is wrong."""
+    for name in networks:
+        if name == "default" or ":" in name:
+            continue  # the engine's own choice, or another container's network
+        try:
+            is_missing = api.lacks_network(name)
+        except (EngineAway, EngineRefusal):
+            return
+        if is_missing:
+            raise ConfigError(
+                f"The Docker engine at {api.address} has no network {name!r}: make it by `docker network "
+                f"create {name}`, or name one of `docker network ls`."
+            )
 
 
 def _print(deployment: Deployment, line: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import textwrap
 import time
 import uuid
@@ -16,7 +18,7 @@ from headrace.testing import LauncherContract
 from tests.integration.components.base_image import build_image, build_tiny_image
 from tests.integration.components.registry import running_registry
 from tests.support.agents import running_agent
-from tests.support.servers import headrace, running_server
+from tests.support.servers import PROGRAM, headrace, running_server
 
 #: What a run's state and reason may take to show what has happened to its container, in seconds.
 _SOON = 2.0
@@ -339,6 +341,27 @@ def test_images_come_from_registries_with_the_credentials_of_docker_login(scene,
     assert account["password"] not in agent.log + stays.log + json.dumps(scene.states(pulled))
 
 
+def test_a_network_that_is_not_there_is_told_at_the_start(scene):
+    command = [PROGRAM, "agent", "docker", "start", "--base-url", scene.engine.url]
+    done = subprocess.run(
+        [*command, "--network", "nosuch"],
+        env={**os.environ, **scene.server.env},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"Error: The Docker engine at {scene.engine.url} has no network 'nosuch': make it by "
+        "`docker network create nosuch`, or name one of `docker network ls`.\n"
+    )
+    with scene.agent("--network", "host"):
+        run_id, _ = scene.start()
+        scene.ended(run_id)
+        scene.gone()
+
+
 # -- twins, and agents and engines that go away -----------------------------------------------------
 
 
@@ -383,7 +406,7 @@ def test_an_agent_that_is_killed_finds_its_containers(scene):
 def test_an_engine_that_is_not_there_yet_is_waited_for(scene):
     scene.engine.stop()
     try:
-        with scene.agent() as agent:
+        with scene.agent("--network", "host") as agent:
             scene.until(lambda: "does not answer" in agent.log, "nothing is said", 10)
             run_id, _ = scene.start()
             scene.engine.start()

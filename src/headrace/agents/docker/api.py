@@ -210,6 +210,19 @@ class DockerApi:
                 if "error" in said:
                     raise EngineRefusal(str(said["error"]))
 
+    # -- networks -------------------------------------------------------------------------------
+
+    def lacks_network(self, name: str) -> bool:
+        """Tell whether it is certain that the engine has no such network."""
+        with self._asking() as api:
+            try:
+                api.inspect_network(name)
+            except self._docker.errors.NotFound:
+                # In a swarm one may show up only once a container asks for it.
+                state = (api.info().get("Swarm") or {}).get("LocalNodeState", "inactive")
+                return bool(state == "inactive")
+            return False
+
     # -- events ---------------------------------------------------------------------------------
 
     def events(self, label: str, since: str, opened: Callable[[Any], None]) -> Iterator[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,8 @@ OVER = "-over"
 DIRECTORY = "/tmp/headrace-run"  # noqa: S108 - it is the container's own
 #: By what name a container reaches the machine that it is on, if it has a network of its own.
 _THE_HOST = "host.docker.internal"
+#: What engines take for the name of a volume.
+_VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +61,11 @@ class ContainerDefaults:
                 raise ConfigError(
                     f"Write a volume as FOLDER:/IN/CONTAINER, with :ro if it is not to be written; "
                     f"{volume!r} is none."
+                )
+            if not parts[0].startswith("/") and not _VOLUME_NAME.fullmatch(parts[0]):
+                raise ConfigError(
+                    f"A volume is a folder's whole path on the engine's machine, or a name: "
+                    f"{parts[0]!r} is neither, in {volume!r}."
                 )
         if len(self.networks) > 1 and {"host", "none"} & set(self.networks):
             raise ConfigError("A container on the network host or none can be on no other.")

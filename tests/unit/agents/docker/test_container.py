@@ -113,7 +113,9 @@ def test_what_can_never_be_made(run_config, words):
     assert raised.value.is_final
 
 
-@pytest.mark.parametrize("volume", ["", ":/x", "/x:", "/x:y", "name", "/a:/b:ro:z"])
+@pytest.mark.parametrize(
+    "volume", ["", ":/x", "/x:", "/x:y", "name", "/a:/b:ro:z", "./a:/b", "~/a:/b", "a/b:/c", "a:/b"]
+)
 def test_what_is_no_volume(volume):
     with pytest.raises(ConfigError, match="volume"):
         ContainerDefaults(image="headrace:1", volumes=[volume])
