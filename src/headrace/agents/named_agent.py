@@ -42,6 +42,8 @@ class NamedAgent:
         OSError: If its directory, below `config.home_dir`, cannot be made.
     """
 
+    # The constructor of each kind says these arguments again, beside its own: so they are in what
+    # `help()`, an editor and `inspect.signature` show of it.
     def __init__(
         self,
         launcher_of: Callable[[Client, AgentDirectory], Launcher],

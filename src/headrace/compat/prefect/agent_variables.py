@@ -1,4 +1,8 @@
-"""What all of Prefect 1's agents have in common: the variables that their runs get."""
+"""What all of Prefect 1's agents have in common: the variables that their runs get.
+
+Their arguments each says itself. Programs give them by position, too, and the order is another one
+for some kinds.
+"""
 
 from __future__ import annotations
 
