@@ -27,6 +27,7 @@ _COMMANDS = {
     "flow": "headrace.cli.commands.flow",
     "flow-run": "headrace.cli.commands.flow_run",
     "task-run": "headrace.cli.commands.task_run",
+    "key-value": "headrace.cli.commands.key_value",
     "agent": "headrace.cli.commands.agent",
     "execute": "headrace.cli.commands.execute",
     "flush": "headrace.cli.commands.flush",

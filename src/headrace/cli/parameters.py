@@ -27,16 +27,29 @@ def parse_parameter(text: str) -> tuple[str, Any]:
     name = name.strip()
     if not equals or not name:
         raise click.ClickException(f"--param {text!r} is not of the form NAME=VALUE.")
+    return name, parse_value(value, f"--param {name}", f"--param '{name}=...'")
+
+
+def parse_value(text: str, what: str, example: str) -> Any:
+    """Return the value that a text gives, as of a parameter.
+
+    Args:
+        text: The text: JSON, or else a string.
+        what: What it is the value of, for the message.
+        example: How it is written in a shell.
+
+    Raises:
+        ClickException: If it is broken JSON.
+    """
     try:
-        return name, json.loads(value, parse_constant=_no_number)
+        return json.loads(text, parse_constant=_no_number)
     except ValueError as error:
-        if value.lstrip()[:1] in ("{", "[", '"'):
+        if text.lstrip()[:1] in ("{", "[", '"'):
             raise click.ClickException(
-                f"The value of --param {name} begins like JSON, but is none: {error}. Inside JSON, "
-                f"strings stand in double quotes; in a shell, put all of it into single ones: "
-                f"--param '{name}=...'"
+                f"The value of {what} begins like JSON, but is none: {error}. Inside JSON, strings "
+                f"stand in double quotes; in a shell, put all of it into single ones: {example}"
             ) from error
-        return name, value
+        return text
 
 
 def parse_parameters(texts: Iterable[str]) -> dict[str, Any]:

@@ -56,6 +56,27 @@ def test_a_value_is_what_was_set_last(database_url):
         assert client.get_key_value("A") == 0
 
 
+def test_people_set_and_look_at_values(tmp_path):
+    with running_server(home=tmp_path) as server:
+
+        def call(*arguments: str, check: bool = True) -> str:
+            return headrace("key-value", *arguments, env=server.env, check=check)
+
+        call("set", "last day", "2024-01-31")
+        call("set", "limits", '{"rows": 1000}')
+        assert call("get", "last day") == "2024-01-31\n"
+        assert call("get", "last day", "--json") == '"2024-01-31"\n'
+        assert call("get", "limits") == '{"rows": 1000}\n'
+        assert [line.split("  ")[0] for line in call("list").splitlines()] == [
+            "KEY",
+            "last day",
+            "limits",
+        ]
+        call("delete", "limits")
+        assert "limits" not in call("list")
+        assert call("set", "limits", '{"rows": ', check=False) == ""
+
+
 def test_flow_files_of_prefect_find_what_they_kept(tmp_path):
     file = tmp_path / "increments.py"
     file.write_text(OLD_FLOW)

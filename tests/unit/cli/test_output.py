@@ -128,7 +128,7 @@ def test_each_command_that_asks_a_server_can_answer_programs():
     asked = [
         (path, command)
         for path, command in commands(root, ())
-        if path[0] in ("project", "flow", "flow-run", "task-run", "auth")
+        if path[0] in ("project", "flow", "flow-run", "task-run", "key-value", "auth")
         or path[:2] in (("agent", "list"), ("agent", "forget"))
     ]
     assert len(asked) > 25
