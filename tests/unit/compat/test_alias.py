@@ -193,3 +193,20 @@ def test_every_path_of_the_table_resolves(run_python):
     )
     assert broken == []
     assert count > 230
+
+
+def test_a_template_is_filled_from_inputs_and_context(run_python):
+    assert run_python(
+        """
+        import headrace.compat.prefect
+        from prefect import Flow, Parameter
+        from prefect.tasks.templates import StringFormatter
+        from prefect.tasks.templates.strings import StringFormatter as same
+        greets = StringFormatter(name="greets", template="Hi {name}, by {flow_name}: {task_name}")
+        with Flow("f") as flow:
+            first = greets(name=Parameter("name", default="Ada"))
+            second = same()(template="{name}", name="Bob")
+        state = flow.run()
+        show([state.result[first].result, state.result[second].result])
+        """
+    )[-1] == ["Hi Ada, by f: greets", "Bob"]

@@ -196,6 +196,8 @@ _SOURCES: Final[dict[str, dict[str, str]]] = {
     "prefect.tasks.secrets.base": {"headrace.tasks": "PrefectSecret SecretBase"},
     "prefect.tasks.secrets.env_var": {"headrace.tasks": "EnvVarSecret"},
     "prefect.tasks.shell": {"headrace.tasks": "ShellTask"},
+    "prefect.tasks.templates": {f"{_OWN}.string_formatter": "StringFormatter"},
+    "prefect.tasks.templates.strings": {f"{_OWN}.string_formatter": "StringFormatter"},
     "prefect.triggers": {
         "headrace.triggers": (
             "all_failed all_finished all_successful always_run any_failed any_successful "
