@@ -26,8 +26,14 @@ def whole(
     bad_network: bool = getattr(request.module, "BAD_NETWORK", False)
     lease = LEASE_ON_A_BAD_NETWORK if bad_network else LEASE
     with running_place(
-        folder, shared_database_url, lease=lease, bad_network=bad_network, kind=QuickPlace
+        folder,
+        shared_database_url,
+        lease=lease,
+        back_off=0.1,
+        bad_network=bad_network,
+        kind=QuickPlace,
     ) as place:
+        place.database_url = shared_database_url
         yield place
 
 

@@ -10,12 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine, select
+from sqlalchemy import select
 
 from headrace.client import Client
 from headrace.core.errors import Conflict, ServerUnreachable
 from headrace.engine.run_directory import ExitRecord, RunDirectory, run_directories
-from headrace.server.db.database import make_engine, parse_url
 from headrace.server.db.schema import flow_runs, logs, task_run_states, writers
 from tests.chaos.quick import QuickPlace
 from tests.chaos.story import check
@@ -163,8 +162,6 @@ class Line(Proxy):
 class LinedPlace(QuickPlace):
     """A place with the flows of this file."""
 
-    database_url: str
-
     def begin(self, flow: str, who: str = "x", label: str = "here", **parameters: object) -> str:
         """Make a run, past the network; return its id."""
         with self.client() as client:
@@ -182,9 +179,6 @@ class LinedPlace(QuickPlace):
         env = {"HEADRACE_HOME": str(home), "HEADRACE_API_URL": url, **env}
         with running_agent(self.server, label, options=["--limit", "1"], env=env) as agent:
             yield agent
-
-    def engine(self) -> Engine:
-        return make_engine(parse_url(self.database_url), connections=1, writes=False)
 
     def lease_until(self, run: str) -> float:
         """Return until when a run's process owns it, in seconds since 1970; 0 if none does."""

@@ -7,13 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from sqlalchemy import Engine, select, update
 
 from headrace.client import Client
+from headrace.server.db.database import make_engine, parse_url
+from headrace.server.db.schema import flow_runs
 from tests.support.place import Place
 
 
 class QuickPlace(Place):
-    """Does what a `Place` does, but for starting a process for each question."""
+    """Does what a `Place` does, but for starting a process for each question.
+
+    Attributes:
+        database_url: Where the server has its tables.
+    """
+
+    database_url: str
 
     def client(self) -> Client:
         return Client(self.server.url, api_key="")
@@ -50,7 +59,42 @@ class QuickPlace(Place):
     def hold(self, until: Path) -> str:
         """Start a run that waits for a file; return its id once all that comes before is known."""
         run = self.start("held", until=str(until))
-        self.wait_for_mark("hold")
+        self.wait_until_held(run)
+        return run
+
+    def wait_until_held(self, run: str) -> None:
+        """Wait until a run waits for its file, and all that comes before is known."""
+        self.wait_for_calls("hold", 1, run)
         self.wait_for_log(run, "there are 3 numbers")
         self.wait_until_doubled(run)
-        return run
+
+    def engine(self, *, writes: bool = False) -> Engine:
+        """Return what looks into the server's database beside the server."""
+        return make_engine(parse_url(self.database_url), connections=1, writes=writes)
+
+    def wait_until_lost(self, run: str) -> None:
+        """Wait until a run whose process is silent is taken for lost: as soon as its lease has passed.
+
+        The attempt that follows has as long as its flow says, as every other.
+        """
+        before = self.show(run)["recoveries"]
+        patience = self._lost_after(run, 0.0)
+        until = time.monotonic() + 60
+        while self.show(run)["recoveries"] == before:
+            assert time.monotonic() < until, self.show(run)
+            time.sleep(0.05)
+        self._lost_after(run, patience)
+
+    def _lost_after(self, run: str, seconds: float) -> float:
+        """Set after how many seconds without its lease a run is lost; return what it was."""
+        engine = self.engine(writes=True)
+        this = flow_runs.c.id == run
+        try:
+            with engine.begin() as connection:
+                before: float = connection.execute(
+                    select(flow_runs.c.lost_after).where(this)
+                ).scalar_one()
+                connection.execute(update(flow_runs).where(this).values(lost_after=seconds))
+        finally:
+            engine.dispose()
+        return before

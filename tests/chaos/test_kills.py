@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -13,26 +12,35 @@ from tests.chaos.network import wait_until
 from tests.chaos.quick import QuickPlace
 from tests.chaos.story import check
 
-PARTS = ("server", "agent", "supervisor", "runner")
+#: What all runs share, and what a run has of its own: any of these die together.
+SHARED = [(), ("server",), ("agent",), ("server", "agent")]
+OWN = [(), ("supervisor",), ("runner",), ("supervisor", "runner")]
 
 
-def kill(place: QuickPlace, run: str, parts: tuple[str, ...]) -> None:
-    """Kill all of these at once, then start again what a machine starts again: server, agent."""
-    pids = {
-        "server": place.server.pid,
-        "agent": place.agent.pid,
-        "supervisor": place.show(run)["pid"],
-        "runner": place.callers("hold")[-1][0],
-    }
-    for part in parts:
-        os.kill(pids[part], signal.SIGKILL)
-    if {"supervisor", "runner"} & set(parts):
+def kill(place: QuickPlace, runs: dict[str, tuple[str, ...]], shared: tuple[str, ...]) -> None:
+    """Kill all of these at once, then start again what a machine starts again: server, agent.
+
+    Args:
+        place: Where they are.
+        runs: What each run loses of its own.
+        shared: What all of them lose.
+    """
+    runners = {run: place.callers("hold", run)[-1][0] for run in runs}
+    pids = []
+    for run, parts in runs.items():
+        own = {"supervisor": place.show(run)["pid"], "runner": runners[run]}
+        pids += [own[part] for part in parts]
+    of_all = {"server": place.server.pid, "agent": place.agent.pid}
+    for pid in [*pids, *(of_all[part] for part in shared)]:
+        os.kill(pid, signal.SIGKILL)
+    for run, parts in runs.items():
         # The runner dies with its supervisor; until it has, its task could still come to its end.
-        wait_until(lambda: is_dead(pids["runner"]), "the runner lives on")
-    if "server" in parts:
+        if parts:
+            wait_until(lambda dying=runners[run]: is_dead(dying), "the runner lives on")
+    if "server" in shared:
         place.server.kill()
         place.server.start()
-    if "agent" in parts:
+    if "agent" in shared:
         place.agent.kill()
         place.agent.start()
 
@@ -45,25 +53,24 @@ def is_dead(pid: int) -> bool:
         return True
 
 
-@pytest.mark.parametrize(
-    "parts",
-    [chosen for count in range(1, 5) for chosen in combinations(PARTS, count)],
-    ids="+".join,
-)
-def test_a_run_ends_once_whoever_dies(place: QuickPlace, tmp_path: Path, parts: tuple[str, ...]):
+@pytest.mark.parametrize("shared", SHARED, ids=lambda parts: "+".join(parts) or "none")
+def test_runs_end_once_whoever_dies(place: QuickPlace, tmp_path: Path, shared: tuple[str, ...]):
+    """Runs side by side each lose another part of their own, together with what they share."""
     go = tmp_path / "go"
-    run = place.hold(go)
-    kill(place, run, parts)
+    runs = {place.start("held", until=str(go)): own for own in OWN if own or shared}
+    for run in runs:
+        place.wait_until_held(run)
+    kill(place, runs, shared)
     go.touch()
-    place.wait(run, "Success", "Failed")
-    shown = check(place, run)
-    lost = bool({"supervisor", "runner"} & set(parts))
-    assert shown["recoveries"] == (1 if lost else 0)
-    assert place.calls("numbers") == 1
-    assert [place.calls(f"double-{n}") for n in range(3)] == [1, 1, 1]
-    assert place.calls("hold") == (2 if lost else 1)
-    assert place.calls("total") == 1
-    assert place.lines(run).count("there are 3 numbers") == 1
+    for run, lost in runs.items():
+        place.wait(run, "Success", "Failed")
+        shown = check(place, run)
+        assert shown["recoveries"] == (1 if lost else 0), lost
+        assert place.calls("numbers", run) == 1, lost
+        assert [place.calls(f"double-{n}", run) for n in range(3)] == [1, 1, 1], lost
+        assert place.calls("hold", run) == (2 if lost else 1), lost
+        assert place.calls("total", run) == 1, lost
+        assert place.lines(run).count("there are 3 numbers") == 1, lost
 
 
 def test_a_run_whose_machine_is_lost_is_taken_over(place: QuickPlace, tmp_path: Path):
@@ -71,6 +78,7 @@ def test_a_run_whose_machine_is_lost_is_taken_over(place: QuickPlace, tmp_path: 
     run = place.hold(go)
     place.agent.close()
     go.touch()
+    place.wait_until_lost(run)
     with place.another_agent(tmp_path):
         place.wait(run, "Success", "Failed")
         shown = check(place, run)

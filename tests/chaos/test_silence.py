@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ def test_a_stopped_process_that_comes_back_changes_nothing(place: QuickPlace, tm
         os.kill(pid, signal.SIGSTOP)
     try:
         # Silent for its lease and `lost_after`, it is taken for lost; another attempt begins.
+        place.wait_until_lost(run)
         place.wait_for_calls("hold", 2)
         go.touch()
         place.wait(run, "Success", "Failed")
@@ -36,13 +38,24 @@ def test_a_stopped_process_that_comes_back_changes_nothing(place: QuickPlace, tm
     assert {pid for pid, _ in place.callers("hold")} == {runner, place.callers("hold")[1][0]}
 
 
-@pytest.mark.parametrize("how", ["stop", "kill"])
-def test_a_server_that_is_away_for_longer_than_a_lease(place: QuickPlace, tmp_path: Path, how: str):
-    go = tmp_path / "go"
+def test_a_server_that_is_killed_and_away_for_longer_than_a_lease(
+    place: QuickPlace, tmp_path: Path
+):
+    _be_away(place, tmp_path / "go", place.server.kill)
+
+
+@pytest.mark.parametrize("shared_database_url", ["sqlite"], indirect=True)
+def test_a_server_that_is_stopped_and_away_for_longer_than_a_lease(
+    place: QuickPlace, tmp_path: Path
+):
+    _be_away(place, tmp_path / "go", place.server.stop)
+
+
+def _be_away(place: QuickPlace, go: Path, end: Callable[[], None]) -> None:
     run = place.start("held", until=str(go))
     place.wait_for_mark("hold")
-    getattr(place.server, how)()
-    time.sleep(3 * LEASE)
+    end()
+    time.sleep(1.5 * LEASE)
     go.touch()
     place.wait_for_mark("total")
     place.server.start()

@@ -26,9 +26,9 @@ FLOWS = """
 
 
     def mark(name):
-        # One line for each call, whoever makes it: the process, and when.
+        # One line for each call, whoever makes it: the process, when, and of which run.
         with (MARKS / name).open("a") as file:
-            file.write(f"{{os.getpid()}} {{time.time()}}\\n")
+            file.write(f"{{os.getpid()}} {{time.time()}} {{context.flow_run_id}}\\n")
 
 
     @task
@@ -139,10 +139,10 @@ class Place:
         """Wait until a task's function is called."""
         self.wait_for_calls(name, 1)
 
-    def wait_for_calls(self, name: str, count: int) -> None:
-        """Wait until a task's function has been called so often."""
+    def wait_for_calls(self, name: str, count: int, run: str | None = None) -> None:
+        """Wait until a task's function has been called so often, by any run or by one."""
         until = time.monotonic() + 120
-        while self.calls(name) < count:
+        while self.calls(name, run) < count:
             assert time.monotonic() < until, f"{name} is not called\n{self.agent.log[-3000:]}"
             time.sleep(0.02)
 
@@ -170,17 +170,19 @@ class Place:
         with running_agent(self.server, "here", env={"HEADRACE_HOME": str(home)}) as agent:
             yield agent
 
-    def calls(self, name: str) -> int:
-        """Return how often a task's function was called."""
-        return len(self.callers(name))
+    def calls(self, name: str, run: str | None = None) -> int:
+        """Return how often a task's function was called, by any run or by one."""
+        return len(self.callers(name, run))
 
-    def callers(self, name: str) -> list[tuple[int, float]]:
+    def callers(self, name: str, run: str | None = None) -> list[tuple[int, float]]:
         """Return which process called a task's function when, in seconds since 1970."""
         file = self.marks / name
         if not file.exists():
             return []
-        marks = [line.split() for line in file.read_text().splitlines()]
-        return [(int(pid), float(at)) for pid, at in marks]
+        # What is still being written has no line's end yet.
+        whole, _, _ = file.read_text().rpartition("\n")
+        marks = [line.split() for line in whole.splitlines()]
+        return [(int(pid), float(at)) for pid, at, *of in marks if run is None or run in of]
 
 
 P = TypeVar("P", bound=Place)
@@ -192,6 +194,7 @@ def running_place(
     database_url: str | None = None,
     *,
     lease: float | None = None,
+    back_off: float = 5.0,
     bad_network: bool = False,
     kind: Callable[[RunningServer, RunningAgent, Path, Proxy | None], P],
 ) -> Iterator[P]:
@@ -201,11 +204,14 @@ def running_place(
         folder: Where the flows' file, their results and marks are.
         database_url: The server's database; by default SQLite.
         lease: How many seconds the process of a flow run owns it without a word.
+        back_off: Where `lease` is given, how many seconds pass before the second attempt of a run
+            that was lost; before the third it is four times as long, and so on.
         bad_network: Whether a proxy stands between the agent, with its runs, and the server.
         kind: `Place`, or what does more.
     """
     with ExitStack() as stack:
-        server = stack.enter_context(running_server(database_url, lease=lease))
+        impatient = {} if lease is None else {"back_off": back_off}
+        server = stack.enter_context(running_server(database_url, lease=lease, **impatient))
         network = stack.enter_context(proxy(server.url)) if bad_network else None
         env = {"HEADRACE_API_URL": network.url} if network else {}
         agent = stack.enter_context(running_agent(server, "here", env=env))
