@@ -189,14 +189,17 @@ class ExecutionLost(ExecutorError):
 
     Args:
         worker: The worker's address or process id, as the executor knows it.
+        may_be_why: Whether the submission may be why the worker died; False if the executor knows
+            of another one that is.
     """
 
-    def __init__(self, worker: str) -> None:
+    def __init__(self, worker: str, may_be_why: bool = True) -> None:
         super().__init__(f"The worker {worker} was lost.")
         self.worker = worker
+        self.may_be_why = may_be_why
 
-    def __reduce__(self) -> tuple[type[ExecutionLost], tuple[str]]:
-        return type(self), (self.worker,)
+    def __reduce__(self) -> tuple[type[ExecutionLost], tuple[str, bool]]:
+        return type(self), (self.worker, self.may_be_why)
 
 
 class ValueLost(ExecutorError):

@@ -45,10 +45,11 @@ class Losses:
         """
         # A run that was lost together with others travels alone from now on: then it is known who
         # is to blame.
-        blamed = len(flight.items) == 1
+        blamed = error.may_be_why and len(flight.items) == 1
         for item in items:
             losses = self._counts[item] = self._counts.get(item, 0) + blamed
-            self._packer.alone.add(item)
+            if error.may_be_why:
+                self._packer.alone.add(item)
             if losses > MOST_LOSSES:
                 self._give_up(item, error, losses)
                 continue

@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
-from ctypes import c_bool
-from multiprocessing import parent_process, resource_tracker
+from ctypes import c_bool, c_long
+from itertools import count
+from multiprocessing import current_process, parent_process, resource_tracker
+from multiprocessing.connection import wait
 from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.sharedctypes import RawValue
 from queue import Empty, SimpleQueue
@@ -133,6 +135,7 @@ class ProcessPool:
         self._over = RawValue(c_bool, False)
         self._executor = self._new()
         self._known: list[Any] = []
+        self._calls = count(1)
 
     def _new(self) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(
@@ -155,13 +158,15 @@ class ProcessPool:
             ) from error
         outer: Future[Any] = Future()
         outer.set_running_or_notify_cancel()
+        number = next(self._calls)
         try:
-            inner = self._executor.submit(_call, call)
+            inner = _submit(self._executor, number, call)
         except BrokenProcessPool:
             # A worker has died since: its calls have been told, the next ones get a new pool.
             self._executor = self._new()
-            inner = self._executor.submit(_call, call)
-        inner.add_done_callback(lambda done: _pass_on(done, outer))
+            inner = _submit(self._executor, number, call)
+        executor = self._executor
+        inner.add_done_callback(lambda done: _pass_on(done, outer, number, executor))
         return outer
 
     def take_back(self) -> None:
@@ -189,6 +194,18 @@ class ProcessPool:
         return self._known
 
 
+def _submit(executor: ProcessPoolExecutor, number: int, call: bytes) -> Future[bytes]:
+    known = len(executor._processes or ())
+    inner = executor.submit(_call, number, call)
+    if len(executor._processes or ()) > known:
+        # The thread that watches the processes was woken before there was this one, and may wait by
+        # now without it: its death would not be noticed until something else happens.
+        with executor._shutdown_lock:
+            if (thread := executor._executor_manager_thread_wakeup) is not None:
+                thread.wakeup()
+    return inner
+
+
 def _signal(processes: list[Any], number: int) -> None:
     for process in processes:
         if process.is_alive() and process.pid is not None:
@@ -202,9 +219,15 @@ class _Process(SpawnProcess):
 
     Spawning imports the main module anew, for functions that are pickled by name from it. Ours
     are pickled by value, and a script that ends in `flow.run()` would run without end.
+
+    Attributes:
+        calling: The number of the call that it makes; 0 for none. Both sides see it.
     """
 
+    calling: Any = None
+
     def start(self) -> None:
+        self.calling = RawValue(c_long, 0)
         main = sys.modules["__main__"]
         sys.modules["__main__"] = ModuleType("__main__")
         try:
@@ -237,8 +260,9 @@ class _Context(SpawnContext):
 
 
 def _begin_worker(over: Any) -> None:
-    global _over
+    global _over, _number
     _over = over
+    _number = current_process().calling  # type: ignore[attr-defined]  # it is a `_Process`
     # Ctrl-C in a terminal reaches every process: the runner says what becomes of it.
     signal.signal(signal.SIGINT, _interrupt_call)
     if hasattr(signal, "pthread_sigmask"):
@@ -257,6 +281,7 @@ def _end_with_parent() -> None:
 _calling = False
 _stopped = False
 _over: Any = None  #: the pool's, once this is a worker
+_number: Any = None  #: what this worker says of itself: which call it makes
 
 
 def _interrupt_call(signum: int, frame: Any) -> None:
@@ -267,8 +292,16 @@ def _interrupt_call(signum: int, frame: Any) -> None:
         raise KeyboardInterrupt
 
 
-def _call(call: bytes) -> bytes:
-    """Make a pickled call in a worker, and pickle what came of it."""
+def _call(number: int, call: bytes) -> bytes:
+    """Make a pickled call in a worker, and pickle what came of it; say meanwhile which one it is."""
+    _number.value = number
+    try:
+        return _make(call)
+    finally:
+        _number.value = 0
+
+
+def _make(call: bytes) -> bytes:
     global _calling
     if _stopped:
         raise KeyboardInterrupt
@@ -293,10 +326,22 @@ def _call(call: bytes) -> bytes:
     return cloudpickle.dumps(value)  # type: ignore[no-any-return]
 
 
-def _pass_on(inner: Future[bytes], outer: Future[Any]) -> None:
+def _pass_on(
+    inner: Future[bytes], outer: Future[Any], number: int, executor: ProcessPoolExecutor
+) -> None:
     try:
         outer.set_result(pickle.loads(inner.result()))
     except BrokenProcessPool:
-        outer.set_exception(ExecutionLost("process"))
+        outer.set_exception(ExecutionLost("process", _may_be_why(number, executor)))
     except BaseException as error:  # noqa: BLE001 - whatever it was, it is the caller's
         outer.set_exception(error)
+
+
+def _may_be_why(number: int, executor: ProcessPoolExecutor) -> bool:
+    """Tell whether a call may have broken a pool: one worker has died, and all others are ended."""
+    workers: dict[Any, Any] = {
+        process.sentinel: process for process in (executor._processes or {}).values()
+    }
+    # The calls are told before the others are ended. One that died between two calls made none.
+    dead = {workers[sentinel].calling.value for sentinel in wait(list(workers), timeout=0)} - {0}
+    return number in dead or not dead
