@@ -30,7 +30,7 @@ def test_the_invariants_hold(part: int) -> None:
 
 def mutant(**changes: Any) -> SimpleNamespace:
     names = ["claim", "activate", "write", "exited", "expire", "cancel", "server_started"]
-    names += ["pause", "resume"]
+    names += ["pause", "resume", "deploying", "give_back"]
     return SimpleNamespace(**{**{name: getattr(ownership, name) for name in names}, **changes})
 
 
@@ -59,6 +59,10 @@ def claims_the_paused(own: Any, agent: str, now: Any) -> Any:
     return (replace(claimed, pausing=own.pausing), answer) if claimed != own else (own, answer)
 
 
+def counts_what_it_takes_back(own: Any, attempt: int, why: str, now: Any) -> Any:
+    return ownership.exited(own, attempt, why, now)
+
+
 @pytest.mark.parametrize(
     "rules",
     [
@@ -68,8 +72,12 @@ def claims_the_paused(own: Any, agent: str, now: Any) -> Any:
         mutant(expire=takes_over_at_once),
         mutant(claim=claims_the_paused),
         mutant(pause=lambda own, reason: replace(own, pausing=reason)),
+        mutant(give_back=counts_what_it_takes_back),
     ],
-    ids=["twins", "duplicates", "no takeover", "hasty takeover", "claims paused", "pauses ended"],
+    ids=[
+        *("twins", "duplicates", "no takeover", "hasty takeover", "claims paused", "pauses ended"),
+        "counts what it takes back",
+    ],
 )
 def test_a_broken_protocol_is_found_out(rules: Any) -> None:
     assert any(play(seed, rules) for seed in range(2000))

@@ -65,6 +65,18 @@ class Trouble:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What an agent is answered: its claim, if it got the run; attempts that it is to drop."""
+
+    granted: Granted | None = None
+    stopped: set[int] = field(default_factory=set)
+
+
+def ignored(answer: Any) -> None:
+    """Do nothing about an answer."""
+
+
 @dataclass
 class History:
     """What happened, for the invariants."""
@@ -83,6 +95,7 @@ class History:
     lease_of: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     losses: int = 0  # how many attempts the rules gave up
     claimed_paused: int = 0
+    claims_counted: int = 0  # how many claims that got lost on their way were taken for losses
 
 
 class World:
@@ -163,6 +176,11 @@ class Server:
         self.own = Ownership(policy=world.policy, start_time=START)
         self.events: dict[tuple[int, str], list[Any]] = {}
         self.is_away = False
+        #: What the latest question of each agent is called, and what it was answered with; claims
+        #: that seem to have got lost on the way. None of it outlives the server.
+        self.asked: dict[str, tuple[int, int]] = {}
+        self.answers: dict[str, Granted] = {}
+        self.suspects: set[tuple[str, int]] = set()
 
     @property
     def time(self) -> datetime.datetime:
@@ -179,12 +197,50 @@ class Server:
         if before.phase is Phase.FINISHED and own != before:
             history.endings.append(f"changed after its end: {own}")
 
-    def claim(self, agent: str) -> Any:
-        own, answer = self.world.rules.claim(self.own, agent, self.time)
-        if isinstance(answer, Granted) and self.own.pausing is not None:
+    def claim(self, agent: str, question: tuple[int, int], held: frozenset[int]) -> Claimed:
+        """Answer a question of an agent, as before if it comes again; look after what it holds."""
+        last, answer = self.asked.get(agent), self.answers.get(agent)
+        if last is not None and last[0] == question[0] and question <= last:
+            if question < last:
+                return Claimed()
+            if answer is not None:
+                self.suspects.discard((agent, answer.attempt))
+                return Claimed(answer)
+        self.asked[agent] = question
+        if answer is not None:
+            del self.answers[agent]
+            if answer.attempt not in held:
+                self._suspect(agent, answer.attempt)
+        stopped = {attempt for attempt in held if not self._goes_on(agent, attempt)}
+        own, granted = self.world.rules.claim(self.own, agent, self.time)
+        if not isinstance(granted, Granted):
+            return Claimed(stopped=stopped)
+        if self.own.pausing is not None:
             self.world.history.claimed_paused += 1
         self._store(own)
-        return answer
+        self.answers[agent] = granted
+        return Claimed(granted, stopped)
+
+    def _goes_on(self, agent: str, attempt: int) -> bool:
+        self.suspects.discard((agent, attempt))
+        own, answer = self.world.rules.deploying(self.own, attempt, agent, self.time)
+        if isinstance(answer, Granted):
+            self._store(own)
+            return True
+        return own.phase is Phase.RUNNING and own.attempt == attempt
+
+    def _suspect(self, agent: str, attempt: int) -> None:
+        suspect = agent, attempt
+        self.suspects.add(suspect)
+
+        def give_back() -> None:
+            if suspect in self.suspects:
+                self.suspects.remove(suspect)
+                why, before = "its agent did not get to know of it", self.own.recoveries
+                self._store(self.world.rules.give_back(self.own, attempt, why, self.time))
+                self.world.history.claims_counted += self.own.recoveries - before
+
+        self.world.after(5.0, give_back)
 
     def activate(self, attempt: int, nonce: str) -> Any:
         own, answer = self.world.rules.activate(self.own, attempt, nonce, self.time)
@@ -204,9 +260,11 @@ class Server:
         self._store(own)
         return answer
 
-    def exited(self, attempt: int) -> None:
+    def exited(self, attempt: int, was_deployed: bool = True) -> None:
         if not self.is_away:
-            self._store(self.world.rules.exited(self.own, attempt, "exit code 137", self.time))
+            why = "exit code 137" if was_deployed else "its agent was told not to start it"
+            exited = self.world.rules.exited
+            self._store(exited(self.own, attempt, why, self.time, was_deployed=was_deployed))
 
     def cancel(self) -> None:
         if not self.is_away:
@@ -233,37 +291,73 @@ class Server:
             self._store(world.rules.server_started(self.own, self.time))
         elif world.happens(world.trouble.server_dies):
             self.is_away = True
+            self.asked, self.answers, self.suspects = {}, {}, set()
             world.after(world.random.uniform(1, 120), self.tick)
             return
         else:
             self._store(world.rules.expire(self.own, self.time))
-        world.after(2.0, self.tick)
+        world.after(2.5, self.tick)
 
 
 class Agent:
-    """Claims the run again and again, and starts a process for each grant."""
+    """Asks for the run again and again, and starts a process for each grant."""
 
     def __init__(self, world: World, name: str) -> None:
         self.world = world
         self.name = name
+        self.session = 0
+        self.number = 0
+        #: The attempts that it holds, until their processes were begun; and all that it ever had.
+        self.held: frozenset[int] = frozenset()
+        self.had: set[int] = set()
         world.after(world.random.uniform(0, 5), self.poll)
 
     def poll(self) -> None:
         world = self.world
-        if not world.happens(world.trouble.killed):  # a dead one is restarted, having forgotten all
-            world.ask(lambda: world.server.claim(self.name), self.answered)
-        world.after(world.random.uniform(3, 8), self.poll)
+        if world.happens(world.trouble.killed):  # a dead one is restarted, having forgotten all
+            self.session, self.number = self.session + 1, 0
+            self.held = frozenset()
+        else:
+            question, held = (self.session, self.number), self.held
+            world.ask(
+                lambda: world.server.claim(self.name, question, held),
+                lambda answer: self.answered(question, answer),
+            )
+        world.after(world.random.uniform(5, 10), self.poll)
 
-    def answered(self, answer: Any) -> None:
+    def answered(self, question: tuple[int, int], answer: Claimed) -> None:
         world = self.world
-        if not isinstance(answer, Granted) or world.happens(world.trouble.killed):
+        if question != (self.session, self.number):
+            return  # it was answered before
+        self.number += 1
+        for attempt in answer.stopped & self.held:
+            self.held -= {attempt}
+            if world.server.own.phase is not Phase.RUNNING:
+                world.ask(lambda attempt=attempt: world.server.exited(attempt, False), ignored)
+        granted = answer.granted
+        if granted is None or granted.attempt in self.had or world.happens(world.trouble.killed):
             return
+        self.had.add(granted.attempt)
+        self.held |= {granted.attempt}
+        session = self.session
         for twin in range(2 if world.happens(world.trouble.twin) else 1):
-            name = f"{self.name}/{answer.attempt}/{twin}/{world.random.random():.6f}"
+            name = f"{self.name}/{granted.attempt}/{twin}/{world.random.random():.6f}"
             world.after(
                 world.random.uniform(0.05, 20),
-                lambda name=name: Process(world, answer.attempt, name),
+                lambda name=name: self.deployed(session, granted.attempt, name),
             )
+
+    def deployed(self, session: int, attempt: int, name: str) -> None:
+        """Start a process, unless the agent was told not to, or does not know of it any more."""
+        if session == self.session and attempt not in self.held:
+            return
+        Process(self.world, attempt, name)
+        self.world.after(10.0, lambda: self.begun(session, attempt))
+
+    def begun(self, session: int, attempt: int) -> None:
+        """Name it no more: its process is its own master."""
+        if session == self.session:
+            self.held -= {attempt}
 
 
 class Process:
@@ -435,6 +529,8 @@ def violations(world: World) -> list[str]:
                 found.append(f"{nonce} called task {task} while a later attempt owned the run")
     if history.claimed_paused:
         found.append(f"the run was claimed {history.claimed_paused} times while it was paused")
+    if history.claims_counted:
+        found.append(f"{history.claims_counted} claims that got lost counted as losses")
     if len(history.endings) != 1:
         found.append(f"the run ended {len(history.endings)} times: {history.endings}")
     for key, up_to in history.acknowledged.items():
