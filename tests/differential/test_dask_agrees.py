@@ -102,12 +102,14 @@ def agree_but_for_losses(there: Any, here: Any) -> bool:
 def test_states_agree_while_workers_are_killed() -> None:
     with dask_cluster() as cluster, dispatchers() as seen:
         executor = DaskExecutor(address=cluster.address, watch_worker_status=False)
-        with executor.start(), worker_killer(cluster, every=1.5) as killed:
-            until = time.monotonic() + 120
+        with executor.start(), worker_killer(cluster, every=2.5) as killed:
+            begun = time.monotonic()
             seed = 0
-            while time.monotonic() < until and not (
-                len(killed) > 3 and seen.lost and seen.values_lost and seed > 40
+            # A slow machine does not get through as many, but it has to see each kind of loss.
+            while not (killed and seen.lost and seen.values_lost) or (
+                time.monotonic() < begun + 60 and not (len(killed) > 3 and seed > 40)
             ):
+                assert time.monotonic() < begun + 240, (killed, seen.lost, seen.values_lost)
                 seed += 1
                 recipe = make_recipe(RandomChoice(seed)) if seed % 2 else long_recipe(seed)
                 here = states_of(recipe)
@@ -120,9 +122,6 @@ def test_states_agree_while_workers_are_killed() -> None:
                     if not agree_but_for_losses(there[slug], here[slug])
                 ]
                 assert not differing, recipe
-    assert killed
-    assert seen.lost
-    assert seen.values_lost
 
 
 def long_recipe(seed: int) -> Recipe:
