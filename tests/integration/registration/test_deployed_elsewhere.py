@@ -69,6 +69,15 @@ def no_images(docker_engine):
     clean()
 
 
+def until_known(server, agent):
+    """Wait until the server has heard of an agent: without any, registering warns of that."""
+    until = time.monotonic() + 90
+    with Client(server.url, api_key="") as client:
+        while not any(each.is_online for each in client.agents()):
+            assert time.monotonic() < until, agent.log[-3000:]
+            time.sleep(0.05)
+
+
 def register(server, file, env=None):
     said = headrace(
         *("register", "--project", "deployed", "--json", "-p", str(file)),
@@ -95,7 +104,8 @@ def test_a_script_in_a_bucket(server, s3_server, tmp_path):
     account = {"ACCESS_KEY": s3_server.key, "SECRET_ACCESS_KEY": s3_server.secret}
     env = {"HEADRACE__CONTEXT__SECRETS__AWS_CREDENTIALS": json.dumps(account)}
     file = tmp_path / "nightly.py"
-    with running_agent(server, env=env):
+    with running_agent(server, env=env) as agent:
+        until_known(server, agent)
         versions = []
         for number in (1, 1, 2):
             file.write_text(IN_A_BUCKET.format(bucket="deployed", url=s3_server.url, number=number))
@@ -116,7 +126,8 @@ def test_flows_in_an_image(server, docker_engine, tmp_path):
     env = {"DOCKER_HOST": docker_engine.url}
     file = tmp_path / "nightly.py"
     file.write_text(IN_AN_IMAGE)
-    with running_agent(server, kind="docker", env=env):
+    with running_agent(server, kind="docker", env=env) as agent:
+        until_known(server, agent)
         first = register(server, file, env)
         assert [(done["flow"], done["warnings"]) for done in first] == [("one", []), ("two", [])]
         # Both are in one image, which is built once.
