@@ -12,3 +12,11 @@ def repr_of(value: object) -> str:
         return repr(value)
     except Exception:  # noqa: BLE001 - a user's own `__repr__` may raise anything
         return f"<{type(value).__name__}, which has no repr>"
+
+
+def str_of(value: object) -> str:
+    """Return `str(value)`, or a stand-in if the value's own `__str__` raises."""
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - a user's own `__str__` may raise anything
+        return f"<{type(value).__name__}, which has no text>"

@@ -20,7 +20,7 @@ from headrace.config.logging import ContextFilter, StdoutHandler
 from headrace.core.errors import SerializationError
 from headrace.core.now import timestamp
 from headrace.core.states import Failed, State, Success
-from headrace.core.wording import repr_of
+from headrace.core.wording import repr_of, str_of
 from headrace.engine.chunk import Chunk, run_chunk
 from headrace.engine.outcome import Outcome, Started
 from headrace.engine.places import here
@@ -227,9 +227,9 @@ def _without_what_cannot_travel(state: State, error: Exception, slug: str, child
     name = slug if child < 0 else f"{slug}[{child}]"
     failed = Failed(
         f"The result of {name!r}, a {type(state.result).__name__}, cannot be sent from the process "
-        f"where it was computed, as it cannot be pickled: {error}. Return something that can be, "
+        f"where it was computed, as it cannot be pickled: {str_of(error)}. Return something that can be, "
         "or run the flow with threads.",
-        result=SerializationError(str(error)),
+        result=SerializationError(str_of(error)),
     )
     failed.place = state.place
     failed.timestamp = state.timestamp

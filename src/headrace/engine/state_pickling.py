@@ -6,6 +6,7 @@ import pickle
 from copy import copy
 from typing import TYPE_CHECKING
 
+from headrace.core.wording import str_of
 from headrace.engine.outcome import without_value
 from headrace.engine.pickling import pickled
 from headrace.engine.portable import RemoteError
@@ -25,7 +26,7 @@ def pickled_state(state: State) -> bytes | None:
     if not isinstance(state.result, BaseException) or (data is not None and _can_be_read(data)):
         return data
     twin = copy(state)
-    twin.result = RemoteError(f"{type(state.result).__name__}: {state.result}")
+    twin.result = RemoteError(f"{type(state.result).__name__}: {str_of(state.result)}")
     return pickled(twin)
 
 

@@ -12,6 +12,7 @@ from headrace.engine.portable import RemoteError, pack, unpack
 from headrace.engine.step import Step
 from headrace.executors import LocalDaskExecutor, LocalExecutor
 from headrace.states import Failed, Retrying, TimedOut
+from tests.support.tracked import Attempt
 
 EXECUTORS = [
     LocalExecutor(),
@@ -189,3 +190,25 @@ def test_a_dict_cannot_be_mapped_over_and_is_named(executor):
     state = flow.run(executor=executor).result[mapped_over]
     assert type(state) is Failed
     assert "'table' gave 'each'" in state.message
+
+
+def test_an_exception_without_text_costs_no_tracked_run_its_other_tasks(tmp_path):
+    class MuteAndNotPickled(Mute):
+        def __init__(self, one, two):
+            super().__init__(one)
+
+    @task
+    def fails():
+        raise MuteAndNotPickled(1, 2)
+
+    @task
+    def works():
+        return 1
+
+    with Flow("f") as flow:
+        fails()
+        works()
+    attempt = Attempt(flow, tmp_path)
+    end = attempt.run()
+    assert (end.type, end.message) == ("Failed", "Some reference tasks failed.")
+    assert attempt.types() == {("fails-1", -1): "Failed", ("works-1", -1): "Success"}
