@@ -12,7 +12,7 @@ import pytest
 from headrace.agents.docker.api import EngineRefusal
 from headrace.agents.docker.container import AGENT, ATTEMPT, RUN, ContainerDefaults
 from headrace.agents.docker.launcher import DockerLauncher
-from headrace.agents.launcher import Ended, Waits
+from headrace.agents.launcher import Deployment, Ended, Waits
 from headrace.engine.supervisor import Ending
 from headrace.testing import LauncherContract
 
@@ -117,3 +117,16 @@ def test_an_end_that_was_told_before_its_list_shows_it(tmp_path) -> None:
     ended = end_in(launcher, 5)
     launcher.close()
     assert "exit code 3" in ended.how
+
+
+def test_a_container_that_could_not_be_stopped_is_known_to_be_there(tmp_path) -> None:
+    """The agent tries again."""
+
+    class Refuses(Engine):
+        def stop(self, name: str, seconds: int) -> None:
+            raise EngineRefusal("not now")
+
+    launcher = launcher_on(Refuses(0), tmp_path)
+    with pytest.raises(EngineRefusal, match="not now"):
+        launcher.cancel(Deployment(flow_run_id="run", attempt=1, handle="headrace-run-1"))
+    launcher.close()
