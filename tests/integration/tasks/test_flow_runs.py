@@ -218,6 +218,10 @@ def test_views_of_flows(client):
     with pytest.raises(Refused, match="project_name"):
         FlowView.from_flow_name("child")
     assert FlowView.from_flow_name("child", last_updated=True).project_name == "other"
+    with pytest.raises(NotFound, match="There is no project 'elt'. Did you mean 'etl'"):
+        FlowView.from_flow_name("child", "elt")
+    with pytest.raises(NotFound, match="There is no flow 'kid' in the project 'etl'"):
+        FlowView.from_flow_name("kid", "etl")
     client.delete_project("other")
 
 

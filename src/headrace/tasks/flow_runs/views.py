@@ -98,6 +98,8 @@ class FlowView:
         client = the_client()
         found = client.flows(project_name or None, flow_name)
         if not found:
+            if project_name:
+                client.get_project(project_name)  # which says so if that is what is not there
             where = f" in the project {project_name!r}" if project_name else ""
             raise NotFound(f"There is no flow {flow_name!r}{where}. Register it first.")
         if len(found) > 1 and not last_updated:
