@@ -29,9 +29,9 @@ def running_chaos(folder: Path, database_url: str) -> Iterator[Chaos]:
         running_server(database_url, lease=LEASE, back_off=0.1) as server,
         running_agent(server, LABEL, env=env) as agent,
     ):
-        headrace("project", "create", PROJECT, env=server.env)
         headrace(
-            *("register", "--project", PROJECT, "--path", str(FLOWS), "--label", LABEL),
+            *("register", "--project", PROJECT, "--create-project", "--path", str(FLOWS)),
+            *("--label", LABEL),
             env=server.env,
         )
         _lose_sooner(database_url)

@@ -83,7 +83,7 @@ def _wait_for_an_answer(place: LinedPlace, run: str) -> None:
         )
 
     wait_until(is_answered, "its process asks for nothing")
-    time.sleep(0.5)
+    time.sleep(1.5)  # from the supervisor to the runner it takes 30 ms, if nothing else is going on
 
 
 # -- a bad network --------------------------------------------------------------------------------
@@ -193,12 +193,12 @@ def test_lease_time_does_not_run_while_there_is_no_server(place: LinedPlace):
         time.sleep(LEASE + 1.0)
         began = time.time()
         place.server.start()
-        wait_until(lambda: place.lease_until(run) > time.time(), "there is no new term", 5)
-        assert place.lease_until(run) >= began + LEASE
-        shown = place.show(run)
-        assert (shown["state"], shown["attempt"]) == ("Running", 1), shown
+        wait_until(lambda: place.lease_until(run) > time.time(), "there is no new term")
+        # Nothing else is asked before it goes on: on a slow machine the new term would pass, too.
+        term = place.lease_until(run)
     finally:
         os.kill(supervisor, signal.SIGCONT)
+    assert term >= began + LEASE
     place.wait(run, "Success", "Failed")
     shown = check_events(place, run)
     assert (shown["attempt"], shown["recoveries"]) == (1, 0)

@@ -219,6 +219,8 @@ def running_place(
         place.marks.mkdir(exist_ok=True)
         text = FLOWS.format(marks=str(place.marks), results=str(folder / "results"))
         (folder / "flows.py").write_text(textwrap.dedent(text))
-        place.call("project", "create", "etl")
-        place.call("register", "--project", "etl", "--path", "flows.py", "--label", "here")
+        place.call(
+            *("register", "--project", "etl", "--create-project", "--path", "flows.py"),
+            *("--label", "here"),
+        )
         yield place
