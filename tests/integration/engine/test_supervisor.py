@@ -209,12 +209,12 @@ def test_a_server_that_comes_late_is_waited_for(peer, start):
 def test_a_runner_that_is_killed_is_reported_at_once_with_its_last_words(peer, start):
     supervisor = start(
         """
-flow("Running")
 print("last words", file=sys.stderr, flush=True)
+flow("Running")
 time.sleep(60)
 """
     )
-    peer.wait_for(lambda peer: peer.events)
+    peer.wait_for(lambda peer: any(each["event"] == "flow" for each in peer.events))
     killed_at = time.monotonic()
     os.kill(supervisor.runner, signal.SIGKILL)
     peer.wait_for(lambda peer: peer.exits)
