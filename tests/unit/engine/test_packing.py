@@ -231,7 +231,7 @@ def test_each_run_is_in_one_chunk_with_its_task_and_after_what_it_builds_on(
                 assert not step.after
         for node, child in flight.items:
             if (node, child) not in flight.fused or child >= 0 or node.state is None:
-                packed.machine.finish(node, child, Success(result=1), 2, [1, 2])
+                packed.machine.finish(node, child, Success(result=[[1], [1, 2]]), 2, [1, 2])
 
 
 # -- from outside -----------------------------------------------------------------------------
