@@ -173,6 +173,7 @@ def startup(settings: Settings, *, target: Target) -> list[Row]:
         "pass": [python, "-c", "pass"],
         HEADRACE: [python, "-c", _BUILD],
         "and one run": [python, "-c", _BUILD + "assert flow.run().is_successful()\n"],
+        "headrace version": [python, "-m", "headrace.cli", "version"],
     }
     taken = processes(commands, 3 if settings.quick else 40)
     figures = {label: seconds * 1000 for label, seconds in taken.items()}

@@ -331,29 +331,6 @@ print("it took", time.monotonic() - begun)
     assert said == sorted(said, key=int)
 
 
-def test_starting_costs_little(tmp_path):
-    def cost(*command):
-        # The processor's time, as others may be busy on this machine.
-        process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL)
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        assert process.returncode == 0
-        return used.ru_utime + used.ru_stime
-
-    from tests.acceptance.conftest import HEADRACE
-
-    # Others make it slower, too: they have the caches, and the other half of a core.
-    python, version = [], []
-    for _ in range(40):
-        python.append(cost(sys.executable, "-c", "pass"))
-        version.append(cost(*HEADRACE, "version"))
-        # Python itself starts in 18 ms on the machine that the bound is for.
-        bound = 0.150 * max(1.0, min(python) / 0.018)
-        if len(version) >= 7 and min(version) - min(python) < bound:
-            break
-    assert min(version) - min(python) < bound, (version, python)
-
-
 def test_what_is_not_needed_is_not_imported(headrace):
     code = (
         "import sys; from headrace.cli.app import run; run(['version']); "

@@ -43,6 +43,9 @@ _GRACE = 10
 _LOOK = 30.0
 #: After how many seconds they are looked at if something could not be asked or done.
 _LOOK_SOON = 5.0
+#: For how many seconds a container that was found may be made and not started: a request of the agent's
+#: earlier process, or of another agent that has its id by mistake, may be on its way.
+_TO_START = 1.0
 #: How many seconds pass until an engine that is away is asked again, at first and at most.
 _AGAIN, _AGAIN_AT_MOST = 0.2, 5.0
 #: How long after its end the engine may notice that a process was killed for want of memory.
@@ -92,6 +95,10 @@ class DockerLauncher(Launcher):
         self._known = Known()
         self._events: EventStream | None = None
         self._looking = threading.Lock()
+        #: When each container that is made and not started was found.
+        self._unstarted: dict[str, float] = {}
+        #: Those that have ended, of which the engine did not say how.
+        self._unasked: set[str] = set()
         self._look_at = time.monotonic() + _LOOK
         self._hurried = threading.Event()
         # Removing takes time, and no end of another run is to wait for that.
@@ -196,22 +203,32 @@ class DockerLauncher(Launcher):
     def _look(self) -> None:
         """Look at all containers of this agent: what no event has told is seen here."""
         with self._looking:  # no list is read after one that was asked for later
-            self._look_at = time.monotonic() + _LOOK
+            self._look_at = time.monotonic() + _LOOK_SOON  # if there is no answer
             known, released = self._known.settled, self._known.released
-            there = self._api.containers(f"{AGENT}={self._agent}")
-            names = set()
-            for each in there:
-                name = each["Names"][0].removeprefix("/") if each["Names"] else each["Id"]
-                names.add(name)
+            there = {
+                each["Names"][0].removeprefix("/") if each["Names"] else each["Id"]: each
+                for each in self._api.containers(f"{AGENT}={self._agent}")
+            }
+            self._look_at = time.monotonic() + _LOOK
+            names = there.keys()
+            self._unstarted = {
+                name: self._unstarted.get(name, time.monotonic())
+                for name, each in there.items()
+                if each["State"] == "created"
+            }
+            for name, each in there.items():
                 deployment = deployment_of(each["Labels"], name)
                 if deployment is not None and not name.endswith(OVER):
                     self._see(deployment, each["State"])
             for name in known - names:
                 self._gone(name)
+            for name in list(self._unasked):  # whatever the list says, which may be late
+                self._ended_or_later(name)
             self._known.forget(released - names)
 
-    def _look_soon(self) -> None:
-        self._look_at = min(self._look_at, time.monotonic() + _LOOK_SOON)
+    def _look_soon(self, seconds: float | None = None) -> None:
+        later = _LOOK_SOON if seconds is None else seconds
+        self._look_at = min(self._look_at, time.monotonic() + later)
 
     def _see(self, deployment: Deployment, state: str) -> None:
         name = deployment.handle
@@ -220,8 +237,10 @@ class DockerLauncher(Launcher):
             return
         if seen is Seen.RELEASED:
             self._aside.submit(self._remove, name)
+        elif state == "created" and time.monotonic() - self._unstarted[name] < _TO_START:
+            self._look_soon(_TO_START)
         elif state in ("created", "exited", "dead"):
-            self._ended_or_later(name)
+            self._ended_or_later(name, is_listed=True)
         elif seen is Seen.NEW:
             self._outputs.follow(deployment)
 
@@ -229,11 +248,17 @@ class DockerLauncher(Launcher):
         if (deployment := self._known.ending(name)) is not None:
             self._end(Ended(deployment=deployment, how="its container was removed", to_report=True))
 
-    def _ended(self, name: str, code: int | None = None) -> None:
+    def _ended(self, name: str, code: int | None = None, *, is_listed: bool = False) -> None:
         """Find out how a container has ended, and tell it."""
         if (deployment := self._known.ending(name)) is None:
+            self._unasked.discard(name)
             return
         found = self._api.inspect(name)
+        self._unasked.discard(name)
+        if is_listed and not found:
+            # The engine lists one that it is still making, or has just removed: the next list tells.
+            self._look_soon()
+            return
         state = found.get("State", {})
         if code is None and state.get("Status") == "created":
             self._end(Ended(deployment=deployment, how="it was never started", to_report=True))
@@ -257,10 +282,12 @@ class DockerLauncher(Launcher):
         else:
             self._end(ended_container(deployment, code, state))
 
-    def _ended_or_later(self, name: str, code: int | None = None) -> None:
+    def _ended_or_later(
+        self, name: str, code: int | None = None, *, is_listed: bool = False
+    ) -> None:
         """Do that, or see to it that it is done soon: one refusal hides no other container."""
         try:
-            self._ended(name, code)
+            self._ended(name, code, is_listed=is_listed)
         except EngineRefusal as refusal:
             self._ended_later(name, refusal)
 
@@ -272,6 +299,7 @@ class DockerLauncher(Launcher):
 
     def _ended_later(self, name: str, error: Exception) -> None:
         self._log.warning("How the container %s ended is looked at soon: %s.", name, error)
+        self._unasked.add(name)
         self._look_soon()
 
     def _end(self, ended: Ended) -> None:

@@ -119,6 +119,45 @@ def test_an_end_that_was_told_before_its_list_shows_it(tmp_path) -> None:
     assert "exit code 3" in ended.how
 
 
+def test_a_container_that_another_is_just_making_is_not_taken_for_gone(
+    tmp_path, monkeypatch
+) -> None:
+    """The engine lists it before it can be asked about; then it is made, and then it is started."""
+    monkeypatch.setattr("headrace.agents.docker.launcher._LOOK_SOON", 0.1)
+    monkeypatch.setattr("headrace.agents.docker.launcher._TO_START", 0.3)
+
+    class Makes(Engine):
+        def inspect(self, name: str) -> dict[str, Any]:
+            return super().inspect(name) if self.state else {}
+
+    engine = Makes(0)
+    engine.listed, engine.state = "created", {}
+    launcher = launcher_on(engine, tmp_path)
+    launcher.recover("agent")
+    until = time.monotonic() + 1
+    while time.monotonic() < until:
+        assert launcher.watch(0.05) == []
+    engine.state = {"Status": "running", "Running": True}
+    engine.listed = "running"
+    until = time.monotonic() + 0.5
+    while time.monotonic() < until:
+        assert launcher.watch(0.05) == []
+    launcher.close()
+
+
+def test_a_container_that_nobody_starts_was_never_started(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("headrace.agents.docker.launcher._TO_START", 0.3)
+    engine = Engine(0)
+    engine.listed, engine.state = "created", {"Status": "created", "ExitCode": 0}
+    launcher = launcher_on(engine, tmp_path)
+    launcher.recover("agent")
+    assert launcher.watch(0.1) == []
+    ended = end_in(launcher, 5)
+    launcher.close()
+    assert ended.how == "it was never started"
+    assert ended.to_report
+
+
 def test_a_container_that_could_not_be_stopped_is_known_to_be_there(tmp_path) -> None:
     """The agent tries again."""
 
