@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, select, text
 
-from headrace.server.db.columns import from_json, to_json
+from headrace.server.db.columns import from_json, to_json, to_time
 from headrace.server.db.schema import agents
 from headrace.wire.agents import Agent
 
@@ -59,8 +58,8 @@ def every(connection: Connection, now: float) -> list[Agent]:
             name=row.name,
             kind=row.kind,
             labels=from_json(row.labels),
-            first_seen=datetime.datetime.fromtimestamp(row.first_seen, datetime.UTC),
-            last_seen=datetime.datetime.fromtimestamp(row.last_seen, datetime.UTC),
+            first_seen=to_time(row.first_seen),
+            last_seen=to_time(row.last_seen),
             is_online=now - row.last_seen < ONLINE_FOR,
         )
         for row in rows

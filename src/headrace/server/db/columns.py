@@ -1,8 +1,9 @@
-"""Structured values in text columns: JSON, which the database is never asked to look into."""
+"""What columns hold of values that no database has a type of: JSON as text, times as seconds."""
 
 from __future__ import annotations
 
-from typing import Any
+import datetime
+from typing import Any, overload
 
 import msgspec
 
@@ -18,6 +19,23 @@ def to_json(value: Any) -> str:
 def from_json(text: str | None) -> Any:
     """Return what `to_json` was given; None for a column that is empty."""
     return None if text is None else _decoder.decode(text)
+
+
+@overload
+def to_time(seconds: float) -> datetime.datetime: ...
+
+
+@overload
+def to_time(seconds: None) -> None: ...
+
+
+@overload
+def to_time(seconds: float | None) -> datetime.datetime | None: ...
+
+
+def to_time(seconds: float | None) -> datetime.datetime | None:
+    """Return a column's seconds since 1970 as a moment: aware, UTC; None for one that is empty."""
+    return None if seconds is None else datetime.datetime.fromtimestamp(seconds, datetime.UTC)
 
 
 def as_key(text: str) -> int:

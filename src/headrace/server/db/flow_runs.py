@@ -9,8 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, bindparam, or_, select
 
-from headrace.server.db.columns import as_key, from_json
-from headrace.server.db.ownership import to_time
+from headrace.server.db.columns import as_key, from_json, to_time
 from headrace.server.db.schema import (
     attempts,
     flow_run_states,
@@ -156,7 +155,7 @@ def states(connection: Connection, run_id: str) -> list[FlowRunState]:
     )
     return [
         FlowRunState(
-            at=_time(row.at),
+            at=to_time(row.at),
             state=row.state,
             message=row.message,
             attempt=row.attempt,
@@ -241,9 +240,9 @@ def _flow_run(
         project_name=row.project_name,
         state=row.state,
         message=row.message,
-        state_since=_time(row.state_since),
+        state_since=to_time(row.state_since),
         is_finished=is_finished,
-        created=_time(row.created),
+        created=to_time(row.created),
         created_by=row.created_by,
         scheduled_start_time=to_time(row.scheduled_start_time),
         waiting=waiting,
@@ -261,7 +260,3 @@ def _flow_run(
         idempotency_key=row.idempotency_key,
         notes=from_json(row.notes),
     )
-
-
-def _time(seconds: float) -> datetime.datetime:
-    return datetime.datetime.fromtimestamp(seconds, datetime.UTC)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, delete, select, update
 
-from headrace.server.db.columns import from_json, to_json
-from headrace.server.db.ownership import to_time
+from headrace.server.db.columns import from_json, to_json, to_time
 from headrace.server.db.scheduled_runs import unclaimed
 from headrace.server.db.schema import flow_runs, flows, projects, version_groups
 from headrace.server.problems import Refusal, not_found
@@ -214,7 +212,7 @@ def _flow(row: Row[Any], next_runs: dict[str, float]) -> Flow:
         version=row.version,
         version_group_id=row.version_group_id,
         is_archived=row.is_archived,
-        created=datetime.datetime.fromtimestamp(row.created, datetime.UTC),
+        created=to_time(row.created),
         hash=row.hash,
         schedule=schedule,
         schedule_active=row.schedule_active,

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import datetime
-
 from sqlalchemy import Connection, delete, select, text
 
-from headrace.server.db.columns import from_json
+from headrace.server.db.columns import from_json, to_time
 from headrace.server.db.schema import key_values
 from headrace.server.problems import not_found
 from headrace.server.rules.naming import did_you_mean
@@ -28,7 +26,7 @@ def put(connection: Connection, key: str, value: str, now: float) -> KeyValue:
         now: The time; seconds since 1970, UTC.
     """
     connection.execute(_SET, {"key": key, "value": value, "updated": now})
-    return KeyValue(key=key, updated=_moment(now), value=from_json(value))
+    return KeyValue(key=key, updated=to_time(now), value=from_json(value))
 
 
 def every(connection: Connection) -> list[KnownKey]:
@@ -36,7 +34,7 @@ def every(connection: Connection) -> list[KnownKey]:
     rows = connection.execute(
         select(key_values.c.key, key_values.c.updated).order_by(key_values.c.key)
     )
-    return [KnownKey(key=row.key, updated=_moment(row.updated)) for row in rows]
+    return [KnownKey(key=row.key, updated=to_time(row.updated)) for row in rows]
 
 
 def get(connection: Connection, key: str) -> KeyValue:
@@ -49,7 +47,7 @@ def get(connection: Connection, key: str) -> KeyValue:
     if row is None:
         known = connection.scalars(select(key_values.c.key)).all()
         raise not_found("key", key, f"Nothing was set for it.{did_you_mean(key, known)}")
-    return KeyValue(key=key, updated=_moment(row.updated), value=from_json(row.value))
+    return KeyValue(key=key, updated=to_time(row.updated), value=from_json(row.value))
 
 
 def remove(connection: Connection, key: str) -> None:
@@ -60,7 +58,3 @@ def remove(connection: Connection, key: str) -> None:
     """
     get(connection, key)
     connection.execute(delete(key_values).where(key_values.c.key == key))
-
-
-def _moment(seconds: float) -> datetime.datetime:
-    return datetime.datetime.fromtimestamp(seconds, datetime.UTC)

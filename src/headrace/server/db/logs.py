@@ -7,7 +7,6 @@ an older attempt delivers late comes after the others, but it comes.
 
 from __future__ import annotations
 
-import datetime
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from headrace.server.db.columns import as_key
+from headrace.server.db.columns import as_key, to_time
 from headrace.server.db.flow_runs import unknown_run
 from headrace.server.db.schema import flow_runs, logs, writers
 from headrace.server.problems import Refusal
@@ -128,7 +127,7 @@ def _read_cursor(after: str | None) -> dict[int, int]:
 
 def _log(line: Row[Any], attempt: int) -> Log:
     return Log(
-        at=datetime.datetime.fromtimestamp(line.at, datetime.UTC),
+        at=to_time(line.at),
         level=line.level,
         logger=line.logger,
         message=line.message,

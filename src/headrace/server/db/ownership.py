@@ -19,6 +19,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
+from headrace.server.db.columns import to_time
 from headrace.server.db.schema import attempts, flow_run_states, flow_runs
 from headrace.server.rules.ownership import Ownership, Phase, Policy
 
@@ -57,11 +58,6 @@ _BY_IDS = (
     .order_by(flow_runs.c.key)
     .with_for_update()
 )
-
-
-def to_time(seconds: float | None) -> Time | None:
-    """Return a moment of the tables as one of the rules: aware, UTC."""
-    return None if seconds is None else datetime.datetime.fromtimestamp(seconds, datetime.UTC)
 
 
 def to_seconds(time: Time | None) -> float | None:

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from headrace.server.db.columns import from_json
-from headrace.server.db.ownership import Record, load, save, to_time
+from headrace.server.db.columns import from_json, to_time
+from headrace.server.db.ownership import Record, load, save
 from headrace.server.db.schema import attempts, flow_runs, flows, logs, projects, writers
 from headrace.server.problems import Refusal, not_found
 from headrace.server.rules import ownership as rules

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from headrace.server.db.ownership import to_time
+from headrace.server.db.columns import to_time
 from headrace.server.db.schema import flow_runs, flows, projects, version_groups
 from headrace.server.problems import Refusal
 from headrace.server.rules.naming import did_you_mean
@@ -118,12 +118,10 @@ def _unknown(connection: Connection, name: str) -> Refusal:
 
 
 def _project(row: Row[Any]) -> Project:
-    created = to_time(row.created)
-    assert created is not None
     return Project(
         id=row.id,
         name=row.name,
         description=row.description,
-        created=created,
+        created=to_time(row.created),
         flows=row.flows,
     )

@@ -10,9 +10,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select
 
 from headrace.server.db import flow_runs as in_flow_runs
-from headrace.server.db.columns import as_key
+from headrace.server.db.columns import as_key, to_time
 from headrace.server.db.graphs import graph_of
-from headrace.server.db.ownership import to_time
 from headrace.server.db.schema import task_run_states, task_runs, writers
 from headrace.server.db.task_counts import counts_by_task
 from headrace.server.db.waiting import agent_facts, paused_tasks, run_facts, task_name
@@ -212,7 +211,7 @@ def states(connection: Connection, run_id: str, slug: str, map_index: int) -> li
     )
     found = [
         TaskRunState(
-            at=_time(entry.at),
+            at=to_time(entry.at),
             state=entry.state,
             message=entry.message,
             attempt=entry.attempt,
@@ -287,7 +286,3 @@ def _read_cursor(after: str) -> Place:
         raise Refusal(
             422, "bad_cursor", f"No page of task runs has given {after!r} as its `next`."
         ) from None
-
-
-def _time(seconds: float) -> datetime.datetime:
-    return datetime.datetime.fromtimestamp(seconds, datetime.UTC)

@@ -9,8 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from headrace.server.db.agents import ONLINE_FOR
-from headrace.server.db.columns import from_json
-from headrace.server.db.ownership import to_time
+from headrace.server.db.columns import from_json, to_time
 from headrace.server.db.schema import agents, task_runs
 from headrace.server.rules.ownership import Phase
 from headrace.server.rules.waiting import AgentFacts, RunFacts
@@ -24,7 +23,7 @@ def agent_facts(connection: Connection, now: datetime.datetime) -> list[AgentFac
     """Return what is known of all agents."""
     facts = []
     for row in connection.execute(_AGENTS):
-        last_seen = datetime.datetime.fromtimestamp(row.last_seen, datetime.UTC)
+        last_seen = to_time(row.last_seen)
         facts.append(
             AgentFacts(
                 name=row.name,

@@ -17,6 +17,7 @@ from headrace.core.errors import DatabaseError
 from headrace.core.now import timestamp
 from headrace.server.callers import ANONYMOUS, Caller
 from headrace.server.db import keys as stored
+from headrace.server.db.columns import to_time
 from headrace.server.db.keys import StoredKey
 from headrace.server.problems import Refusal, not_found
 from headrace.server.rules.naming import check_name
@@ -210,7 +211,7 @@ class Auth:
         if key.revoked is not None:
             raise self._unknown(address, f"The API key {key.name!r} was revoked.")
         if key.expires is not None and key.expires <= now:
-            when = datetime.datetime.fromtimestamp(key.expires, datetime.UTC)
+            when = to_time(key.expires)
             raise self._unknown(address, f"The API key {key.name!r} expired at {when:%F %T} UTC.")
         if now - self._noted.get(key.id, key.last_used or 0.0) >= _NOTE_USE_EVERY:
             self._noted[key.id] = now
@@ -297,19 +298,13 @@ def _seconds(moment: datetime.datetime) -> float:
     return moment.timestamp()
 
 
-def _moment(seconds: float | None) -> datetime.datetime | None:
-    return None if seconds is None else datetime.datetime.fromtimestamp(seconds, datetime.UTC)
-
-
 def _told(key: StoredKey) -> Key:
-    created = _moment(key.created)
-    assert created is not None
     return Key(
         id=key.id,
         name=key.name,
         scope=key.scope,
-        created=created,
-        expires=_moment(key.expires),
-        revoked=_moment(key.revoked),
-        last_used=_moment(key.last_used),
+        created=to_time(key.created),
+        expires=to_time(key.expires),
+        revoked=to_time(key.revoked),
+        last_used=to_time(key.last_used),
     )
