@@ -16,6 +16,7 @@ from headrace import Flow, flatten, mapped, task
 from headrace.core.context import FlowRunContext, current
 from headrace.core.triggers import BuiltinTrigger
 from headrace.engine.binding import Binding
+from headrace.engine.command import Command
 from headrace.engine.flight import Flight, Item
 from headrace.engine.flow_machine import FlowMachine
 from headrace.engine.fusing import successor
@@ -101,6 +102,18 @@ def outcome_of(bind: Any) -> Any:
         return type(error)
 
 
+def commands(run: Run) -> Iterator[Command]:
+    """Yield what a machine says is to be run, until nothing is left."""
+    while True:
+        command = run.machine.take()
+        if command is not None:
+            yield command
+        elif run.machine.timers.next_due is None:
+            return
+        else:
+            run.wake()
+
+
 def resolved(
     arguments: Mapping[str, Any],
     states: list[State | None],
@@ -126,13 +139,7 @@ def test_what_stayed_on_workers_is_bound_to_the_same_arguments(
     run = Run(machine, FlowRunContext("flow", "run", "run", {}))
     workers = Workers(Random(seed), share)
     shared = SharedValues()
-    while True:
-        command = machine.take()
-        if command is None:
-            if machine.timers.next_due is None:
-                break
-            run.wake()
-            continue
+    for command in commands(run):
         node, child = command.node, command.child
         if command.decided is None:
             expected = outcome_of(partial(Inputs().bind, node, child))
@@ -167,13 +174,7 @@ def test_what_an_earlier_step_computes_is_bound_to_the_same_arguments(
     run = Run(machine, FlowRunContext("flow", "run", "run", {}))
     workers = Workers(Random(seed), share)
     shared = SharedValues()
-    while True:
-        command = machine.take()
-        if command is None:
-            if machine.timers.next_due is None:
-                break
-            run.wake()
-            continue
+    for command in commands(run):
         item = (command.node, command.child)
         following = successor(item)
         flight = Flight("this")

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from headrace.core.errors import DatabaseBusy, DatabaseError, DatabaseUnavailable
@@ -20,21 +20,7 @@ from headrace.server.db import writer
 from headrace.server.db.database import Database
 from headrace.server.db.schema import agents
 from tests.support.postgres import PostgreSQL
-from tests.support.stores import opened
-
-
-def _add(name: str):
-    row = {"id": name, "name": name, "kind": "local", "labels": "[]"}
-
-    def add(connection: Connection) -> str:
-        connection.execute(agents.insert(), row | {"first_seen": 0.0, "last_seen": 0.0})
-        return name
-
-    return add
-
-
-def _names(connection: Connection) -> list[str]:
-    return sorted(connection.execute(select(agents.c.id)).scalars())
+from tests.support.stores import add_agent, agent_names, opened
 
 
 class Held:
@@ -63,29 +49,29 @@ def test_what_waits_together_is_written_in_one_transaction(database_url: str):
     async def scenario() -> None:
         async with opened(database_url) as database:
             held = await Held.begun(database)
-            rest = [asyncio.ensure_future(database.write(_add(f"a{n}"))) for n in range(20)]
+            rest = [asyncio.ensure_future(database.write(add_agent(f"a{n}"))) for n in range(20)]
             await asyncio.sleep(0.05)
             assert database.waiting == 20
             before = database.commits
             held.let_go()
             assert await asyncio.gather(held.done, *rest) == [True, *(f"a{n}" for n in range(20))]
             assert database.commits == before + 2
-            assert len(await database.read(_names)) == 20
+            assert len(await database.read(agent_names)) == 20
 
     asyncio.run(scenario())
 
 
 def test_a_write_that_fails_is_undone_alone(database_url: str):
     def fail_late(connection: Connection) -> None:
-        _add("half")(connection)
+        add_agent("half")(connection)
         raise LookupError("no")
 
     async def scenario() -> None:
         async with opened(database_url) as database:
-            jobs = [_add("a"), fail_late, _add("b"), _add("a"), _add("c")]
+            jobs = [add_agent("a"), fail_late, add_agent("b"), add_agent("a"), add_agent("c")]
             done = await asyncio.gather(*map(database.write, jobs), return_exceptions=True)
             assert [type(result) for result in done] == [str, LookupError, str, IntegrityError, str]
-            assert await database.read(_names) == ["a", "b", "c"]
+            assert await database.read(agent_names) == ["a", "b", "c"]
 
     asyncio.run(scenario())
 
@@ -96,7 +82,7 @@ def test_items_of_a_group_are_written_by_one_call_and_one_by_one_if_that_fails(d
     def group(connection: Connection, items):
         calls.append(list(items))
         for item in items:
-            _add(item)(connection)
+            add_agent(item)(connection)
         return [ValueError(item) if item == "odd" else item.upper() for item in items]
 
     async def scenario() -> None:
@@ -111,14 +97,14 @@ def test_items_of_a_group_are_written_by_one_call_and_one_by_one_if_that_fails(d
             assert done[:2] == ["A", "B"]
             assert isinstance(done[2], ValueError)
             assert len(calls) == 1
-            assert await database.read(_names) == ["a", "b", "odd"]
+            assert await database.read(agent_names) == ["a", "b", "odd"]
             calls.clear()
             names = ["c", "a", "d"]
             done = await asyncio.gather(
                 *(database.write_grouped(group, name) for name in names), return_exceptions=True
             )
             assert [type(result) for result in done] == [str, IntegrityError, str]
-            assert await database.read(_names) == ["a", "b", "c", "d", "odd"]
+            assert await database.read(agent_names) == ["a", "b", "c", "d", "odd"]
 
     asyncio.run(scenario())
 
@@ -127,8 +113,8 @@ def test_reads_cannot_write(database_url: str):
     async def scenario() -> None:
         async with opened(database_url) as database:
             with pytest.raises(DBAPIError, match=r"readonly|read-only"):
-                await database.read(_add("a"))
-            assert await database.read(_names) == []
+                await database.read(add_agent("a"))
+            assert await database.read(agent_names) == []
 
     asyncio.run(scenario())
 
@@ -139,17 +125,17 @@ def test_reads_go_on_beside_a_long_write(database_url: str):
             begun, held = threading.Event(), threading.Event()
 
             def slow(connection: Connection) -> None:
-                _add("a")(connection)
+                add_agent("a")(connection)
                 begun.set()
                 held.wait(60)
 
             writing = asyncio.ensure_future(database.write(slow))
             assert await asyncio.to_thread(begun.wait, 60)
-            found = await asyncio.gather(*(database.read(_names) for _ in range(10)))
+            found = await asyncio.gather(*(database.read(agent_names) for _ in range(10)))
             held.set()
             await writing
             assert found == [[]] * 10
-            assert await database.read(_names) == ["a"]
+            assert await database.read(agent_names) == ["a"]
 
     asyncio.run(scenario())
 
@@ -172,13 +158,13 @@ def test_too_much_that_waits_is_refused_and_not_piled_up(database_url: str, monk
             held.let_go()
             await asyncio.gather(held.done, *waiting)
             held = await Held.begun(database)
-            waiting = [asyncio.ensure_future(database.write(_add(f"a{n}"))) for n in range(3)]
+            waiting = [asyncio.ensure_future(database.write(add_agent(f"a{n}"))) for n in range(3)]
             await asyncio.sleep(0)
             with pytest.raises(DatabaseBusy, match="Ask again"):
-                await database.write(_add("b"))
+                await database.write(add_agent("b"))
             held.let_go()
             await asyncio.gather(held.done, *waiting)
-            await database.write(_add("b"))
+            await database.write(add_agent("b"))
 
     asyncio.run(scenario())
 
@@ -219,14 +205,14 @@ def test_a_full_disk_is_told_to_whoever_it_has_no_room_for(tmp_path: Path):
     async def scenario() -> None:
         async with opened(f"sqlite:///{tmp_path / 'x.db'}") as database:
             await database.write(limit(5))
-            jobs = [_add("a"), _add("x" * 100_000), _add("b")]
+            jobs = [add_agent("a"), add_agent("x" * 100_000), add_agent("b")]
             done = await asyncio.gather(*map(database.write, jobs), return_exceptions=True)
             assert [type(result) for result in done] == [str, DatabaseUnavailable, str]
             assert "It was not written" in str(done[1])
             assert "disk is full" in str(done[1])
             await database.write(limit(500))
-            await database.write(_add("x" * 100_000))
-            assert [name[0] for name in await database.read(_names)] == ["a", "b", "x"]
+            await database.write(add_agent("x" * 100_000))
+            assert [name[0] for name in await database.read(agent_names)] == ["a", "b", "x"]
 
     asyncio.run(scenario())
 
@@ -235,16 +221,16 @@ def test_closing_writes_what_waits_and_refuses_what_comes(database_url: str):
     async def scenario() -> None:
         async with opened(database_url) as database:
             held = await Held.begun(database)
-            rest = [asyncio.ensure_future(database.write(_add(f"a{n}"))) for n in range(3)]
+            rest = [asyncio.ensure_future(database.write(add_agent(f"a{n}"))) for n in range(3)]
             await asyncio.sleep(0.05)
             closing = asyncio.ensure_future(database.close())
             await asyncio.sleep(0.05)
             with pytest.raises(DatabaseUnavailable, match="shutting down"):
-                await database.write(_add("late"))
+                await database.write(add_agent("late"))
             held.let_go()
             await asyncio.gather(held.done, *rest, closing)
         async with opened(database_url) as database:
-            assert await database.read(_names) == ["a0", "a1", "a2"]
+            assert await database.read(agent_names) == ["a0", "a1", "a2"]
 
     asyncio.run(scenario())
 
@@ -253,20 +239,20 @@ def test_what_was_answered_for_survives_a_kill(database_url: str):
     code = f"""
 import asyncio, sys
 sys.path.insert(0, {os.getcwd()!r})
-from tests.integration.server.db.test_database import _add
+from tests.support.stores import add_agent
 from headrace.server.db.database import Database
 async def main():
     database = Database.open({database_url!r})
     async def one(n):
         for i in range(100000):
-            print(await database.write(_add(f"{{n}}-{{i}}")), flush=True)
+            print(await database.write(add_agent(f"{{n}}-{{i}}")), flush=True)
     await asyncio.gather(*map(one, range(8)))
 asyncio.run(main())
 """
 
     async def names() -> list[str]:
         async with opened(database_url) as database:
-            return await database.read(_names)
+            return await database.read(agent_names)
 
     assert asyncio.run(names()) == []
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
@@ -288,25 +274,25 @@ def _cut(postgresql: PostgreSQL, url: str) -> None:
 def test_lost_connections_are_made_anew(postgresql: PostgreSQL):
     async def scenario(url: str) -> None:
         async with opened(url) as database:
-            await database.write(_add("a"))
-            assert await database.read(_names) == ["a"]
+            await database.write(add_agent("a"))
+            assert await database.read(agent_names) == ["a"]
             _cut(postgresql, url)
-            assert await database.read(_names) == ["a"]
+            assert await database.read(agent_names) == ["a"]
             _cut(postgresql, url)
-            await database.write(_add("b"))
+            await database.write(add_agent("b"))
             calls = []
 
             def interrupted(connection: Connection) -> None:
                 calls.append(1)
-                _add("c")(connection)
+                add_agent("c")(connection)
                 if len(calls) == 1:
                     _cut(postgresql, url)
                 connection.execute(text("SELECT 1"))
 
             # It was lost before its commit, so nothing is doubled by doing it again.
-            await asyncio.gather(database.write(interrupted), database.write(_add("d")))
+            await asyncio.gather(database.write(interrupted), database.write(add_agent("d")))
             assert calls == [1, 1]
-            assert await database.read(_names) == ["a", "b", "c", "d"]
+            assert await database.read(agent_names) == ["a", "b", "c", "d"]
 
     with postgresql.database() as url:
         asyncio.run(scenario(url))
@@ -317,7 +303,7 @@ def test_a_commit_that_is_not_answered_is_told_as_what_it_is(postgresql: Postgre
         async with opened(url) as database:
 
             def cut_at_the_end(connection: Connection) -> None:
-                _add("a")(connection)
+                add_agent("a")(connection)
                 pid = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
                 # The answer of the savepoint's release comes first: the commit finds no server.
                 timer = threading.Timer(
@@ -342,8 +328,8 @@ def test_a_commit_that_is_not_answered_is_told_as_what_it_is(postgresql: Postgre
             await database.write(make_slow)
             with pytest.raises(DatabaseUnavailable, match="Whether it was written is not known"):
                 await database.write(cut_at_the_end)
-            await database.write(_add("b"))
-            assert "b" in await database.read(_names)
+            await database.write(add_agent("b"))
+            assert "b" in await database.read(agent_names)
 
     with postgresql.database() as url:
         asyncio.run(scenario(url))
@@ -360,14 +346,14 @@ def test_a_deadlock_of_two_servers_is_tried_again(postgresql: PostgreSQL):
 
     async def scenario(url: str) -> None:
         async with opened(url) as one, opened(url) as other:
-            await one.write(_add("a"))
-            await one.write(_add("b"))
+            await one.write(add_agent("a"))
+            await one.write(add_agent("b"))
             await asyncio.gather(
                 one.write(update("a", "b", 0.2)),
                 other.write(update("b", "a", 0.2)),
-                other.write(_add("c")),
+                other.write(add_agent("c")),
             )
-            assert await one.read(_names) == ["a", "b", "c"]
+            assert await one.read(agent_names) == ["a", "b", "c"]
 
     with postgresql.database() as url:
         asyncio.run(scenario(url))
@@ -379,9 +365,9 @@ def test_a_database_that_is_away_is_told_and_then_found_again(monkeypatch):
     async def scenario() -> None:
         database = Database.open("postgresql://me:hidden@127.0.0.1:1/nothing")
         with pytest.raises(DatabaseUnavailable, match=r"It was not written.*127\.0\.0\.1"):
-            await database.write(_add("a"))
+            await database.write(add_agent("a"))
         with pytest.raises(DatabaseUnavailable, match="cannot be reached") as raised:
-            await database.read(_names)
+            await database.read(agent_names)
         assert "hidden" not in str(raised.value)
         await database.close()
 

@@ -46,6 +46,10 @@ async def _parts(url: str) -> AsyncIterator[Any]:
         yield SimpleNamespace(database=database, hub=Hub(), policy=POLICY)
 
 
+def _lease(connection):
+    return connection.execute(select(flow_runs.c.lease_until)).scalar_one()
+
+
 def _states(connection):
     rows = connection.execute(select(flow_runs).order_by(flow_runs.c.key))
     return [(row.id, row.phase, row.attempt, row.recoveries) for row in rows]
@@ -96,9 +100,6 @@ def test_time_in_which_nobody_served_does_not_count(database_url: str, monkeypat
         insert_run(connection, "running", lost_after=0.0)
         insert_process(connection, "running", "n1")
 
-    def lease(connection):
-        return connection.execute(select(flow_runs.c.lease_until)).scalar_one()
-
     async def scenario() -> None:
         async with _parts(database_url) as parts:
             await parts.database.write(begin)
@@ -106,21 +107,21 @@ def test_time_in_which_nobody_served_does_not_count(database_url: str, monkeypat
             clock.pass_(10_000)
             service = Reaper()
             assert await service.look(parts) == 0
-            assert await parts.database.read(lease) == clock.wall.timestamp() + 30
+            assert await parts.database.read(_lease) == clock.wall.timestamp() + 30
             # After the process stood still.
             clock.pass_(100)
             assert await service.look(parts) == 0
-            assert await parts.database.read(lease) == clock.wall.timestamp() + 30
+            assert await parts.database.read(_lease) == clock.wall.timestamp() + 30
             # After the clock jumped ahead, which no monotonic clock does.
             clock.pass_(1)
             clock.wall += 3600 * SECOND
             assert await service.look(parts) == 0
-            assert await parts.database.read(lease) == clock.wall.timestamp() + 30
+            assert await parts.database.read(_lease) == clock.wall.timestamp() + 30
             # Back again: the dead are not to keep their runs until the clock is there once more.
             clock.pass_(1)
             clock.wall -= 3600 * SECOND
             assert await service.look(parts) == 0
-            assert await parts.database.read(lease) == clock.wall.timestamp() + 30
+            assert await parts.database.read(_lease) == clock.wall.timestamp() + 30
             for _ in range(6):
                 clock.pass_(5)
                 taken = await service.look(parts)
@@ -138,18 +139,15 @@ def test_a_claim_ahead_of_its_time_keeps_its_term(database_url: str, monkeypatch
         insert_run(connection, "claimed")
         insert_claim(connection, "claimed", NOW)
 
-    def lease(connection):
-        return connection.execute(select(flow_runs.c.lease_until)).scalar_one()
-
     async def scenario() -> None:
         async with _parts(database_url) as parts:
             await parts.database.write(begin)
             clock.wall -= 10 * SECOND
             assert await Reaper().look(parts) == 0
-            assert await parts.database.read(lease) == NOW.timestamp() + 60
+            assert await parts.database.read(_lease) == NOW.timestamp() + 60
             clock.wall -= 3600 * SECOND
             assert await Reaper().look(parts) == 0
-            assert await parts.database.read(lease) == NOW.timestamp() + 60
+            assert await parts.database.read(_lease) == NOW.timestamp() + 60
 
     with replaced(clock):
         asyncio.run(scenario())
